@@ -48,7 +48,7 @@ function background(e) {
 }
 const found = {};
 for (const e of document.querySelectorAll('body *')) {
-  if (e.tagName === 'title') continue;
+  if (e.tagName === 'title' || e.tagName === 'desc') continue;
   if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
   const color = e instanceof SVGElement ? getComputedStyle(e).fill : getComputedStyle(e).color;
   const [a, b] = [luminance(color), luminance(background(e))];

@@ -52,7 +52,9 @@ def test_a_page_has_all_text_code_and_pictures_of_its_notebook(path: Path, noteb
         text = "".join(each["source"])
         assert each["cell_type"] == "markdown" or text in page
     outputs = [output for each in notebook["cells"] for output in each.get("outputs", [])]
-    assert page.count("<img ") >= sum("image/png" in output.get("data", {}) for output in outputs)
+    pictures = re.findall(r'<img class="plot" loading="lazy" alt="([^"]*)"', page)
+    assert len(pictures) == sum("image/png" in output.get("data", {}) for output in outputs)
+    assert all(pictures), "a picture has no description"
     assert page.count('<div class="card">') == sum("text/html" in output.get("data", {}) for output in outputs)
 
 

@@ -61,10 +61,10 @@ def execute(path: Path, *, checks: bool = False) -> tuple[Any, float]:
 
 
 def _checks(cell: Any) -> list[Any]:
-    """The code of a text cell, as code cells."""
+    """The code of a text cell, as code cells that say so."""
     if cell.cell_type != "markdown":
         return []
-    return [nbformat.v4.new_code_cell(code) for code in CHECK.findall(cell.source)]
+    return [nbformat.v4.new_code_cell(code, metadata={"check": True}) for code in CHECK.findall(cell.source)]
 
 
 def tidy(notebook: Any) -> None:

@@ -52,7 +52,7 @@ def activation_bounds(activation: Activation, reach: arb) -> tuple[Dyadic, Dyadi
     Returns
     -------
     tuple of Dyadic, or None
-        Guarantee: both are upper bounds for all |t| <= reach. Source: bisection with ball arithmetic. None if that
+        Guarantee: both are upper bounds for ``|t| <= reach``. Source: bisection with ball arithmetic. None if that
         fails.
     """
     if not (reach.is_finite() and activation.facts.real_analytic.holds):

@@ -168,7 +168,7 @@ class _Regression:
         return self.steps <= 0 or bool(np.abs(gradient).max() <= NEARLY * self.totals.sum())
 
     def minimise(self, support: BoolArray, v: Array, ridge: float) -> Array:
-        """Minimise n Phi + n ridge |V|^2 / 2 over the classes of the support, from V on; without ridge by damping."""
+        """Minimise ``n Phi + n ridge |V|^2 / 2`` over the supports' classes, from V on; without ridge by damping."""
         n = self.totals.sum()
         penalty = ridge * n
         value = self._loss(support, v, penalty)
@@ -211,7 +211,7 @@ class _Regression:
         return step
 
     def _loss(self, support: BoolArray, v: Array, penalty: float) -> float:
-        """The value n Phi + penalty |V|^2 / 2."""
+        """The value ``n Phi + penalty |V|^2 / 2``."""
         logits = self.psi @ v
         masked = np.where(support, logits, -np.inf)
         top = masked.max(axis=1)

@@ -77,7 +77,8 @@ def certified_ball(
     -------
     BallResult
         Guarantee: ``PROVED`` implies, if every margin of V at U is at least gamma > 0, that every margin of V' at U'
-        is positive. Source: the module's recursion, where only max |x|, norms of the weights and gamma enter, or balls.
+        is positive. Source: the module's recursion, where only ``max |x|``, norms of the weights and gamma enter, or
+        balls.
 
     Raises
     ------

@@ -225,7 +225,9 @@ class Path(Shown):
         with working_precision(max(self.precision, FIRST_BITS)):
             return upper_float(t.arb() / self.kappa.arb() + len(self.before))
 
-    def sample(self, times: Sequence[float], *, rounded: bool = True) -> list[tuple[float, float, float]]:
+    def sample(
+        self, times: Sequence[float] | NDArray[np.float64], *, rounded: bool = True
+    ) -> list[tuple[float, float, float]]:
         """``(s, lower bound of the loss, upper bound of the loss)`` at the given times, for plotting.
 
         The bounds are those of `loss`, or with ``rounded`` false of `exact_loss`: they differ where V1 has large

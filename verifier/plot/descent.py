@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
-from verifier.balls.exact import about, at_least, at_most, exactly, lower_float, upper_float
+from verifier.balls.exact import at_least, at_most, exactly, lower_float, upper_float
 from verifier.errors import InputError
 from verifier.landscape.escape import EscapeResult
 from verifier.landscape.escape_kinds import Escape
@@ -258,18 +258,15 @@ def _told(descent: Descent) -> tuple[str, str]:
     said = ["Cross-entropy on a logarithmic axis against path time, from the start to loss 0."]
     if escape is not None:
         title += f", which begins with the escape {escape.label}"
-        said.append(f"On the escape, until time {len(path.before)}, the loss is {escape.claim}.")
-    first, last = samples[0], samples[-1]
-    said.append(f"Certified at {len(samples)} times, and it decreases in between: {_bounded(first)}; {_bounded(last)}.")
+        said.append(f"On the escape, until time {len(path.before)}: {escape.claim}.")
+    first, last = (f"between {at_least(low)} and {at_most(high)}" for _, low, high in (samples[0], samples[-1]))
+    where = "where the escape ends" if escape is not None else "at the start"
+    said.append(f"Certified at {len(samples)} times, and decreasing from each to the next: {where} it is {first};")
+    said[-1] += f" at the last time drawn it is {last}."
     said += [f"It is at most {target.text} from time {at_most(path.time_of(target))} on." for target in path.targets]
     floor = at_least(arb(2).log() / sum(path.multiplicities))
     said.append(f"Where it is below log(2)/n, a number that is at least {floor}, no sample is misclassified (L2.1).")
     return title, " ".join(said)
-
-
-def _bounded(sample: Sample) -> str:
-    time, low, high = sample
-    return f"between {at_least(low)} and {at_most(high)} at time {about(time)}"
 
 
 def _band(ax: Axes, samples: Sequence[Sample], label: str) -> None:

@@ -72,7 +72,8 @@ def description(of: Axes | Figure) -> str:
     >>> import verifier as vf
     >>> from matplotlib.figure import Figure
     >>> print(vf.plot.description(vf.plot.psi([[1.0, 0.0], [0.5, 2.0]], Figure().subplots())))
-    Feature matrix Psi(U): 2 samples, 2 units connected to the outputs; values from 0 to 2, drawn in floating point.
+    Feature matrix Psi(U): 2 samples, 2 units connected to the outputs; values from about 0 to about 2, drawn in \
+floating point.
     """
     title, words = told(of)
     return f"{title}: {words}"

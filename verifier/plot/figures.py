@@ -132,10 +132,8 @@ def _one_unit(ax: Axes, data: Dataset, valley: Minimum, points: int) -> None:
     name_on_surface(places, (slope, height), minimum, away=FAR, line=True)
     name_on_surface(places, LOW_POINT, f"$\\Phi$ < {lower} (proved)")
     name_on_surface(places, (-5.9, 0.0), r"pass: $\Phi = \log 2$ where $w = 0$")
-    said = (
-        f"Loss over the weight of one unit and w. PROVED: a strict local minimum, the loss is above {rim} on the rim "
-    )
-    said += f"of a ball around it; at another point it is below {lower}, so its valley is bad (BM)."
+    said = f"Loss over the weight of one unit and w. PROVED: a strict local minimum, the loss is at least {rim} "
+    said += f"in a ball around it; at another point it is at most {lower}, so its valley is bad (BM)."
     describe(ax, "One unit, two samples: a bad local valley", said)
 
 

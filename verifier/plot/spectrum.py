@@ -212,10 +212,9 @@ def psi(
         colour_bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
         colour_bar.set_label("value of the unit on the sample")
         colour_bar.outline.set_visible(False)
+    low, high = about(float(values.min())), about(float(values.max()))
     size = f"{values.shape[0]} samples, {values.shape[1]} units connected to the outputs"
-    described = (
-        f"{size}; values from {about(float(values.min()))} to {about(float(values.max()))}, drawn in floating point."
-    )
+    described = f"{size}; values from about {low} to about {high}, drawn in floating point."
     describe(ax, "Feature matrix Psi(U)", described)
     return ax
 

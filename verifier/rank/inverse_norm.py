@@ -58,7 +58,7 @@ class _Transposed:
 
 @dataclass(slots=True)
 class WitnessSums:
-    """Upper bounds: column sums of X^2 and |X|, the largest row sum of |X|."""
+    """Upper bounds: column sums of ``X^2`` and ``|X|``, the largest row sum of ``|X|``."""
 
     squares: Array
     columns: Array

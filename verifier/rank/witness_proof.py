@@ -263,7 +263,7 @@ def inverse_norm(ends: list[tuple[arb, arb]]) -> arb:
 
     Guarantee: T_ij = H (i >= j) or l (i < j) is ``L diag(D) + 1 l^T`` with D = H - l and L the lower triangle of ones.
     By Sherman and Morrison its inverse is ``diag(1/D) L^-1 - e_1 (r^T L^-1) / H_1``, r = l / D. Rows i >= 2 have the
-    sum 2/|D_i| of sizes, row 1 at most ``1/|D_1| + (sum_k |r_k - r_{k+1}| + |r_N|) / |H_1|``; r jumps only between
+    sum ``2/|D_i|`` of sizes, row 1 at most ``1/|D_1| + (sum_k |r_k - r_{k+1}| + |r_N|) / |H_1|``; r jumps only between
     blocks.
 
     Parameters

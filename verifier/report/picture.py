@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from flint import arb
 
-from verifier.balls.exact import about, at_least, at_most
+from verifier.balls.exact import at_least, at_most
 from verifier.report.text import power_of_ten
 from verifier.run.curve import Curve, Mark, Piece, Point
 from verifier.statements.downhill_path import PATH_KINDS
@@ -212,8 +212,9 @@ def _title(pieces: Sequence[Piece], curve: Curve, kind: str) -> str:
 def _description(pieces: Sequence[Piece], marks: Sequence[Mark]) -> str:
     """Certified bounds at the first and the last point, and from when on the targets are reached."""
     points = [point for piece in pieces for point in piece.points]
-    ends = [f"{_between(point)} at s = {about(point[0])}" for point in (points[0], points[-1])]
-    said = [f"Certified at {len(points)} times: {ends[0]}; {ends[1]}."]
+    said = [
+        f"Certified at {len(points)} times: at the first {_between(points[0])}; at the last {_between(points[-1])}."
+    ]
     said += [f"Loss at most {mark.text} from s = {at_most(mark.time)} on." for mark in marks]
     return " ".join(said)
 

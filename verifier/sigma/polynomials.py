@@ -1,7 +1,7 @@
 """Whether an activation is no polynomial of a low degree, proved by how fast it grows and by its differences.
 
-A polynomial whose size is at most C (1 + |t|)^g has a degree of at most g; so what grows no faster is a polynomial of
-degree <= g, or none. A polynomial of degree < r has differences of order r that are 0; one that is not excludes it.
+A polynomial whose size is at most ``C (1 + |t|)^g`` has a degree of at most g; so what grows no faster is a polynomial
+of degree <= g, or none. A polynomial of degree < r has differences of order r that are 0; one that is not excludes it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def growth(tree: Tree) -> float:
     Returns
     -------
     float
-        Guarantee: a number g with |f(t)| <= C (1 + |t|)^g for all t and some C; or infinity, which says nothing.
+        Guarantee: a number g with ``|f(t)| <= C (1 + |t|)^g`` for all t and some C; or infinity, which says nothing.
     """
     known = behaviour(tree)
     if known is not None and known.values.is_bounded:

@@ -54,8 +54,8 @@ DUPLICATES = Statement(
     "infimum is the entropy of the groups; of real targets, their spread around the means.",
     formula="inf phi = (1/n) sum_g n_g H(c_g / n_g)",
     hypotheses="nothing",
-    idea="equal samples are grouped exactly; if their labels conflict, the group entropies are the infimum, "
-    "and the path's end is compared with it",
+    idea="equal samples are grouped exactly; if their labels conflict, the group entropies bound the loss from "
+    "below, and are its infimum if some U has full rank; the path's end is compared with it",
     proved_in=(
         "data/grouping.py",
         "landscape/loss_path.py",

@@ -36,7 +36,7 @@ _TINY = arb(TINY)
 
 
 class _ErrorOps(Ops[Image]):
-    """Error analysis on one piece. Guarantee: each rule bounds |computed - exact| for all arguments in the piece."""
+    """Error analysis on a piece. Guarantee: each rule bounds ``|computed - exact|`` for all arguments in the piece."""
 
     def const(self, p: int, q: int) -> Image:
         value = arb(fmpq(p, q))

@@ -3,7 +3,7 @@ r"""Elementary functions from ``+ - * /``, powers of two and comparisons alone, 
 No library function is trusted (their errors are unknown and differ by processor). Arguments are finite binary64 arrays,
 one-dimensional, inside the stated range; u = 2^-53. Every function is written for an array API namespace ``xp``.
 
-**exp**, |x| <= 709: with ``m = round(64 x / ln 2)`` (by adding and subtracting 1.5 * 2^52; any integer with
+**exp**, ``|x| <= 709``: with ``m = round(64 x / ln 2)`` (by adding and subtracting 1.5 * 2^52; any integer with
 ``|r| <= 0.00545`` would do) and ``ln 2 / 64 = L1 + L2``, L1 of 32 bits, ``r = (x - m L1) - m L2``, the result is
 ``T_m + T_m p(r)``, ``T_m = fl(2^(m/64))`` from a table made by Arb, ``p = r + r^2 (1/2 + r/6 + ... + r^4/720)``.
 
@@ -246,7 +246,7 @@ def table(name: str) -> Table:
     """The table of a function, with its error proved.
 
     Per cell with midpoint c and half-width h = 1/64: remainder ``sup |f^(n+1)|/(n+1)! h^(n+1)`` by Arb over the cell;
-    coefficients rounded to nearest (error <= u |a_k| h^k each); Horner's rule in binary64 with ``|s| <= h``: error <=
+    coefficients rounded (error <= ``u |a_k| h^k`` each); Horner's rule in binary64 with ``|s| <= h``: error <=
     ``sum_k gamma_(2k+2) |a_k| h^k``; the argument ``s = x - c`` is off by at most 2u (rounding of the difference, where
     it is not exact), which moves the value by at most ``2u sup |f'|``, and x may lie 4u outside of the cell.
 
@@ -320,7 +320,7 @@ def _p3() -> float:
 
 
 def sin(xp: Any, x: Array, quarter: int = 0) -> Array:
-    """``sin(x + quarter pi/2)`` for |x| <= 2^20.
+    """``sin(x + quarter pi/2)`` for ``|x| <= 2^20``.
 
     With ``k = round(2x/pi)``: ``k P1`` and ``k P2`` are exact (21 + 31 bits), ``x - k P1`` is exact (multiples of a
     common unit, smaller than x), the other two differences round by u each (they are below 1), ``k P3`` by less.

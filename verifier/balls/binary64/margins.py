@@ -3,7 +3,7 @@ r"""Margins in binary64: ``m_ik = sum_j Psi_ij D_jk`` with ``D = V_y - V_k``, by
 .. math:: |m_{ik} - \hat m_{ik}| \le \gamma_{M+4} \|A_i\|_2 \|D_k\|_2
     + \min\Bigl(\sum_j q_j |D_{jk}|, \rho_i \|D_k\|_2\Bigr) + 2^{-960}
 
-(Cauchy and Schwarz; the rounding of D, u |D|, is in the constant).
+(Cauchy and Schwarz; the rounding of D, ``u |D|``, is in the constant).
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ def markdown(notebook: dict[str, Any]) -> str:
         elif cell["cell_type"] == "code" and text.strip():
             parts.append(_fence("{code-block} python", text))
             parts += [part for output in cell["outputs"] for part in _output(output, cell)]
-    page = "\n\n".join(parts)
-    return f"{page}\n\n{_statements_named(page)}"
+    told = "\n\n".join(_text(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    return "\n\n".join([*parts, _statements_named(told)])
 
 
 def _output(output: dict[str, Any], cell: dict[str, Any]) -> Iterator[str]:
@@ -101,13 +101,13 @@ def _linked(text: str) -> str:
     return NUMBERED.sub(link, TO_DOCS.sub("](../", text))
 
 
-def _statements_named(page: str) -> str:
-    """Return a line with a link for each label that a page names, or nothing; labels that may be words are left out."""
+def _statements_named(text: str) -> str:
+    """Return a line with a link for each label that a text names, or nothing; labels that may be words are left out."""
     labels = import_module("verifier.statements.catalogue").STATEMENTS
     named = [
         label
         for label in labels
-        if re.search(r"[\d.+]", label) and re.search(rf"(?<![\w.]){re.escape(label)}(?![\w+(])", page)
+        if re.search(r"[\d.+]", label) and re.search(rf"(?<![\w.]){re.escape(label)}(?![\w+(])", text)
     ]
     links = ", ".join(f"[{label}](#{anchor(label)})" for label in named)
     return f"*Statements that are named here:* {links}.\n" if named else ""
