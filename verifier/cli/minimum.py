@@ -148,7 +148,7 @@ def _print(case: Case, problem: Problem, found: FoundMinimum, verbose: bool) -> 
     lines = [Line(found.verdict, STRICT_MINIMUM.name, STRICT_MINIMUM.label, reason=found.reason)]
     if verdict == "REFUTED":
         lines.append(Line(Verdict.REFUTED, NO_BAD_VALLEY.name, NO_BAD_VALLEY.label))
-    said = [*about(case, problem)[:3], *about(case, problem)[4:]]  # it begins anywhere
+    said = [each for each in about(case, problem) if each[0] != "start"]  # the descents begin anywhere
     said += [each for each in numbers(found) if verbose or each[0] in SHOWN]
     print_found(case.file.title or case.name, Conclusion(verdict, sentence), said, [("", lines)], verbose=verbose)
 
