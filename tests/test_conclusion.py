@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import verifier as vf
@@ -11,7 +13,9 @@ from verifier.conclusion import conclude, conclude_all, lines
 from verifier.found import Found, statement_verdict, step
 from verifier.outcome import Step
 from verifier.problem import with_decay
-from verifier.run.record import CaseRecord, Failure, StatementRecord
+from verifier.run.case import read_case
+from verifier.run.case_problem import case_options, case_problem
+from verifier.run.record import CaseRecord, Failure, StatementRecord, record_of
 from verifier.statements.catalogue import STATEMENTS
 from verifier.verdict import Verdict
 
@@ -175,6 +179,36 @@ def test_a_wrong_conclusion_is_caught(name: str, verdict: str, sentence: str) ->
     assert faults(found, verdict, sentence)
 
 
+QUICK = Path(vf.__file__).parent / "run" / "cases" / "quick"
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "words"),
+    [
+        ("xor", "PROVED", f"{NO_VALLEY}; {DECREASES}."),
+        ("xor-weight-decay", "PROVED", "; the loss WITH the weight decay has a bad local valley, at the origin (WD)."),
+        ("xor-two-units", "UNDECIDED", f"{OPEN}: no U gives the feature matrix full row rank (refuted for every U)"),
+        ("conflicting-labels", "PROVED", "within the epsilon asked for of the infimum, which is positive"),
+        (
+            "start-gateway-sublevel",
+            "PROVED",
+            "then strictly decreases (that it never increases is not claimed)",
+        ),
+    ],
+)
+def test_what_is_concluded_of_packaged_cases(name: str, verdict: str, words: str) -> None:
+    case = read_case(QUICK / f"{name}.toml")
+    report = vf.prove(case_problem(case), case_options(case))
+    record = record_of(report, case, name, "", 0.0)
+    for found in (report, record):
+        conclusion = conclude(found)
+        assert conclusion.verdict == verdict and words in conclusion.sentence
+        assert not faults(found, conclusion.verdict, conclusion.sentence)
+    refuted = [line for _, own in lines(record, verbose=True) for line in own if line.verdict is R]
+    assert not any(line.expected.startswith("NOT") for line in refuted)
+    assert all(line.calm for line in refuted if line.label in ("rank", "R5"))
+
+
 def said(found: Found, *, verbose: bool = False) -> dict[str, tuple[str, str, bool]]:
     every = [line for _, own in lines(found, verbose=verbose) for line in own]
     return {line.label: (line.verdict, line.text, line.calm) for line in every}
@@ -227,6 +261,10 @@ def test_a_name_is_narrower_where_less_is_proved() -> None:
     assert said(report)["T3.4(4)"][1] == "no local maximum at this start (T3.4(4))"
     wide = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True))
     assert said(wide)["T3.4(4)"][1] == "no local maximum (T3.4(4))"
+    logit = np.array([[0.0, 1.0], [0.0, -2.0], [0.0, 0.5]])
+    one = vf.verify([[0.0], [1.0], [2.0], [3.5]], [0, 1, 0, 1], vf.Dense(3, "tanh", skip=True), v=logit)
+    assert said(one)["C2"][1] == "no strict local minimum anywhere, if both columns of V move (C2)"
+    assert said(one)["T3.4(3)"][1] == "no suboptimal strict local minimum, if both columns of V move (T3.4(3))"
 
 
 def test_a_report_concludes_first_and_lists_names_before_labels() -> None:

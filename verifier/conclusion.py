@@ -81,14 +81,16 @@ cross-entropy strictly decreases leads to loss 0.
         return Conclusion(str(valleys), f"{_valleys(found, valleys)}; {_path(found)}{_decay(found)}.")
     path = step(found, "path")
     if path is not None:
-        return Conclusion(str(path.verdict), f"{_path(found)}{_decay(found)}.")
+        calm = _expectation(found, path.verdict, "path")[1]
+        return Conclusion(str(path.verdict), f"{_path(found)}{_decay(found)}.", calm)
     rank = step(found, "rank")
     if rank is None:
         return Conclusion(str(Verdict.UNDECIDED), "nothing was asked for.")
     if rank.verdict is Verdict.PROVED and found.sigma_lower > 0:
         bound = f"its smallest singular value is at least {at_least(found.sigma_lower)}"
         return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {bound}.")
-    return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {rank.reason}.")
+    calm = _expectation(found, rank.verdict, "rank")[1]
+    return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {rank.reason}.", calm)
 
 
 def lines(found: Found, *, verbose: bool = False) -> list[tuple[str, list[Line]]]:
