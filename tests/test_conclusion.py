@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import verifier as vf
-from verifier.conclusion import conclude, conclude_all, lines
+from verifier.conclusion import HERE, conclude, conclude_all, lines
 from verifier.found import Found, statement_verdict, step
 from verifier.outcome import Step
 from verifier.problem import with_decay
@@ -87,8 +88,8 @@ CASES: list[tuple[str, CaseRecord, str, str]] = [
         "conflicting labels, kept, and a loss below the infimum asked for",
         a_case({"rank": ("R5", R), "zero_loss": ("X1", R), "path": ("P1", R)}, {"T3.4(2)": U}),
         "UNDECIDED",
-        f"{OPEN}; no path leads to the losses asked for, because equal samples have different labels and the infimum "
-        "is positive.",
+        f"{OPEN}; no path leads to the least of the losses asked for, because equal samples have different labels and "
+        "the infimum is positive.",
     ),
     (
         "regression",
@@ -277,3 +278,32 @@ def test_a_report_concludes_first_and_lists_names_before_labels() -> None:
     verbose = report.summary(verbose=True)
     for known in (*report.steps, *(each for each in report.theorem.steps if each.applies)):
         assert re.sub(r"\s", "", known.reason) in re.sub(r"\s", "", verbose)
+
+
+CORNERS, CLASH = [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]], [0, 1, 1]
+"""Three samples, the first two equal with different labels: the cross-entropy's infimum is (2/3) log 2."""
+
+
+def test_class_weights_are_about_the_other_losses_alone() -> None:
+    data, network = vf.dataset_from_arrays(CORNERS, CLASH), vf.Network(2, vf.Dense(4, "tanh", skip=True))
+    start = vf.initialise(network, seed=0), vf.output_weights(network, 2)
+    problem = vf.Problem(data, network, *start, losses=("squared",), class_weights=(1.0, 1000.0))
+    report = vf.prove(problem, vf.Options(parts=frozenset({"path"})))
+    assert report.near_infimum is not None and report.near_infimum.infimum is not None
+    assert abs(float(report.near_infimum.infimum[0].fraction()) - 2 / 3 * math.log(2)) < 1e-6
+    assert "a path without increase towards the infimum of the loss squared, classes weighted (TC.3)" in [
+        line.text for _, own in lines(report) for line in own
+    ]
+
+
+def test_what_was_found_of_this_start_stands_below_this_start() -> None:
+    report = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(3, "relu", skip=True))
+    below = {line.text: heading for heading, own in lines(report) for line in own}
+    assert below["no local maximum at this start (T3.4(4))"] == HERE
+    assert "This start" in str(report.theorem).partition("no local maximum at this start")[0]
+
+
+def test_unequal_targets_of_equal_samples_are_no_matter_of_rank() -> None:
+    report = vf.verify(CORNERS, [0.0, 1.0, 2.0], vf.Dense(4, "tanh", skip=True), regression=True)
+    zero = next(step for step in report.steps if step.key == "zero_loss")
+    assert (zero.label, zero.verdict) == ("X1", R)

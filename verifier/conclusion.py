@@ -16,7 +16,7 @@ from verifier.lines import Conclusion, Line, Told, composed
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.downhill_path import PATH_KINDS
 from verifier.statements.duplicates import DUPLICATES
-from verifier.statements.groups import GROUPS, grouped
+from verifier.statements.groups import GROUPS, grouped, placed
 from verifier.statements.theorem import inapplicable
 from verifier.verdict import Verdict
 
@@ -112,7 +112,7 @@ def lines(found: Found, *, verbose: bool = False) -> list[tuple[str, list[Line]]
     steps = [_of_step(found, each) for each in found.steps if verbose or each.key not in _TECHNICAL]
     if not found.statements:
         return [(STEPS[0], steps)] if steps else []
-    applying = grouped([each for each in found.statements if each.applies], lambda each: each.label)
+    applying = grouped([each for each in found.statements if each.applies], placed)
     sections = [(heading, [_of_statement(found, each) for each in own]) for heading, own in applying]
     if verbose:
         return [(STEPS[1], steps), *sections]
@@ -241,8 +241,8 @@ def _path(found: Found) -> str:
         return f"a path from this start is proved: {path.reason}"
     if path.verdict is Verdict.REFUTED:
         return (
-            "no path leads to the losses asked for, because equal samples have different labels and the infimum is "
-            "positive"
+            "no path leads to the least of the losses asked for, because equal samples have different labels and the "
+            "infimum is positive"
         )
     exists = next((each for each in _PATHS_EXIST if statement_verdict(found, each) is Verdict.PROVED), None)
     if exists is not None:
@@ -250,7 +250,7 @@ def _path(found: Found) -> str:
             f"from this start (U, V) a path on which the loss never increases and comes arbitrarily close to its "
             f"infimum is proved to exist ({exists}), but none was constructed"
         )
-    if zero is not None and zero.verdict is Verdict.REFUTED and zero.label == DUPLICATES.label:
+    if path.label != "TC.3" and zero is not None and zero.verdict is Verdict.REFUTED and zero.label == DUPLICATES.label:
         return (
             "loss 0 is out of reach because equal samples have different labels, and no path to near the positive "
             "infimum was certified: whether one exists is open"
@@ -275,7 +275,9 @@ def _of_step(found: Found, each: FoundStep) -> Line:
     reason = f"{each.reason} ({each.seconds:.1f} s)"
     if each.key == "rank" and found.attempts:
         reason += f"; tried: {'; '.join(found.attempts)}"
-    words = _STEP_WORDS.get(each.key, f"a path without increase towards the infimum of the loss {each.key}")
+    weighted = f"{each.key}, classes weighted"
+    loss = weighted if each.reason.startswith(weighted) else each.key
+    words = _STEP_WORDS.get(each.key, f"a path without increase towards the infimum of the loss {loss}")
     if each.key == "path":
         words = _path_words(each)
     path = step(found, "path")
