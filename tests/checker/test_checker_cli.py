@@ -74,6 +74,21 @@ def test_as_a_module(good):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize(("columns", "width"), [("60", 60), ("10", 40)])
+def test_a_terminal_gets_lines_that_fit(good, capsys, monkeypatch, columns, width):
+    """Words stay whole; what is written to a pipe has the same words, a line for each claim."""
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.chdir(good.parent)
+    assert main([good.name]) == 0
+    piped = capsys.readouterr().out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main([good.name]) == 0
+    shown = capsys.readouterr().out
+    assert max(map(len, piped.splitlines())) > 80
+    assert max(map(len, shown.splitlines())) <= width
+    assert all(a == b for a, b in zip(piped.split(), shown.split(), strict=True) if "." not in a)  # but for seconds
+
+
 def test_a_reader_that_goes_away(good):
     """Nobody reads the report: exit code 1 without a traceback, whatever the verdict."""
     source, sink = os.pipe()

@@ -8,7 +8,9 @@ import gc
 import json
 import math
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ from .certificate import check_limited
 from .limits import GIB, Limits
 
 MAX_SHOWN = 2000  # characters
+MIN_WIDTH = 40  # columns; words that are longer are never broken
 MAX_GIB, MAX_SECONDS = 1 << 20, 10**8
 CODES = {"REJECTED": 1, "UNREADABLE": 2, "TOO EXPENSIVE": 3, "ACCEPTED": 0}  # of several files, the first that occurs
 
@@ -46,6 +49,25 @@ def as_text(found: Any) -> str:
         lines.append(f"  {why['rule']} at {why['path'] or '/'}: {why['message']}")
         lines += [f"    {key}: {why[key]}" for key in ("claimed", "computed") if why[key] is not None]
     return "\n".join([*lines, f"  trusted: {found.trust}", f"  seconds: {found.seconds:.2f} (limits: {found.limits})"])
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return the lines of text broken between words at width columns, what follows a break indented by two more."""
+    lines = []
+    for line in text.splitlines():
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        whole = textwrap.TextWrapper(
+            width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, expand_tabs=False
+        )
+        lines += whole.wrap(line)
+    return "\n".join(lines)
+
+
+def show(text: str) -> None:
+    """Print text, on a terminal in lines that fit; a pipe or a file gets each line as it is."""
+    if sys.stdout.isatty():
+        text = wrapped(text, max(MIN_WIDTH, shutil.get_terminal_size().columns))
+    print(text, flush=True)
 
 
 def memory(text: str) -> int:
@@ -96,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for file in options.files:
             results.append(check_limited(file, options.jobs, limits))
             if not options.json:
-                print(as_text(results[-1]), flush=True)
+                show(as_text(results[-1]))
         if options.json:
             print(json.dumps({"results": [as_record(found) for found in results]}, indent=1), flush=True)
     except KeyboardInterrupt:
