@@ -121,6 +121,8 @@ class View:
         if found.verdict is Verdict.PROVED and found.label in PATH_KINDS:
             kind = PATH_KINDS[found.label]
             note = "may rise by epsilon" if kind.rises else "to near the infimum" if kind.conflict else ""
+        if key == "path" and found.verdict is Verdict.REFUTED:
+            note = ", ".join(filter(None, ["to the least loss asked for", note]))
         return Cell(COLUMNS[key], found.verdict, "", note, line is not None and line.calm)
 
     @property

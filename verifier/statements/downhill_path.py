@@ -8,6 +8,7 @@ from verifier.landscape.escape_kinds import KINDS
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, SPath
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement
+from verifier.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,13 @@ PATH_KINDS = {
 """By the label of the path's step."""
 
 
+TO_A_LOSS = "a path to the least of the losses asked for"
+"""What is REFUTED where labels conflict and a loss below the infimum is asked for: a path to the infimum is not."""
+
+
 def _prove(known: Known) -> Finding:
-    return Finding(*known.evidence.path_result)
+    verdict, reason = known.evidence.path_result
+    return Finding(verdict, reason, name=TO_A_LOSS if verdict is Verdict.REFUTED else "")
 
 
 DOWNHILL_PATH = Statement(
