@@ -90,9 +90,10 @@ DOWNHILL_PATH = Statement(
     label="path",
     source="ours",
     name="a path to the infimum from the given start",
-    sentence="From the start (U, V) a continuous path leads to loss 0: one on which the loss never increases (P1, "
-    "after E1, E2, S.path or E4 where needed), or one that first stays below the start's loss plus epsilon (after E3). "
-    "Where equal samples have different labels, the loss decreases to within epsilon of its positive infimum (X1).",
+    sentence="From the start (U, V) a continuous path leads to loss 0 where labels agree: one on which the loss never "
+    "increases (P1, after E1, E2, S.path or E4 where needed), or one that first stays below the start's loss plus "
+    "epsilon (after E3). Where equal samples have different labels (X1), and in a regression (TC.3), the loss never "
+    "increases on it and comes within epsilon of its infimum.",
     formula="Phi never increases, or (E3) Phi <= Phi_0 + epsilon; -> inf Phi",
     hypotheses="nothing",
     idea="P1: kappa times each margin of V1 exceeds that of V0, and the loss is convex in V: strictly "
