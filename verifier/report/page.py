@@ -130,6 +130,8 @@ class View:
             note = "may rise by epsilon" if kind.rises else "to near the infimum" if kind.conflict else ""
         if key == VALLEYS and self.case.weight_decay:
             note = ", ".join(filter(None, ("without weight decay", note)))
+        if key == "path" and found.verdict is Verdict.REFUTED:
+            note = ", ".join(filter(None, ["to the least loss asked for", note]))
         return Cell(COLUMNS[key], found.verdict, "", note, line is not None and line.calm)
 
     @property
