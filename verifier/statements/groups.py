@@ -26,7 +26,7 @@ class Named(Protocol):
 
     @property
     def label(self) -> str:
-        """Of the statement."""
+        """The label of the statement that was decided."""
 
     @property
     def title(self) -> str:
