@@ -46,7 +46,8 @@ def test_hostile_text_stays_text() -> None:
     found = as_html(Card(HOSTILE, HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), (table,)))
     reader = read(found)
     assert reader.tags == {"div", "b", "span", "table", "thead", "tbody", "tr", "th", "td", "details", "summary"}
-    assert reader.attributes == {"style"}
+    assert reader.attributes == {"style", "scope"}  # each table has headers, for those who hear it
+    assert (found.count('<th scope="row"'), found.count('<th scope="col"')) == (1, 2)
     assert found.count("&lt;img") == 9
     assert "\x1b" not in found
     assert "\u202e" not in found

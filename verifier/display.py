@@ -302,7 +302,7 @@ def frame(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> pandas.DataF
 
 
 def _folded(table: Table) -> str:
-    heads = "".join(f'<th style="{_CELL};border-bottom:{_LINE}">{_text(head)}</th>' for head in table.heads)
+    heads = "".join(f'<th scope="col" style="{_CELL};border-bottom:{_LINE}">{_text(head)}</th>' for head in table.heads)
     rows = "".join(_row([_cell(cell) for cell in row]) for row in table.rows)
     start = "<details open>" if table.unfolded else "<details>"
     body = (
@@ -313,8 +313,10 @@ def _folded(table: Table) -> str:
 
 
 def _row(cells: Sequence[str], *, whole: bool = True) -> str:
-    """A row of a table; its first cell stays on one line, unless a phone would have no room for the others."""
-    first = f'<td style="{_CELL}{";white-space:nowrap" if whole else ""}">{cells[0]}</td>'
+    """A row of a table: its first cell stays on one line if it is ``whole``; a value's name heads its row instead."""
+    first = f'<td style="{_CELL};white-space:nowrap">{cells[0]}</td>'
+    if not whole:
+        first = f'<th scope="row" style="{_CELL};font-weight:normal">{cells[0]}</th>'
     others = "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells[1:])
     return f'<tr style="background:transparent">{first}{others}</tr>'
 
