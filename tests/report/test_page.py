@@ -121,6 +121,8 @@ def test_refuted_and_failed_cases_are_said_as_clearly(results: SuiteResult) -> N
     assert "PROVED in 0 of 2 cases" in summary(together.records) and "no verdict in 1" in summary(together.records)
     found = Page(page(together))
     assert [a["id"] for a in found.all("input") if a.get("name") == "path"] == ["path-A", "path-R", "path-N"]
+    table = found.text[found.text.index("Index") : found.text.rindex("Cases")]
+    assert len(re.findall(r"(?:path|rank at this U|training error|local valley)\s+error", table)) == 4
     alone = Page(page(msgspec.structs.replace(results, records=(refuted,))))
     assert [a for a in alone.all("p") if a.get("class") == "verdict R"]
     assert "out of memory" in Page(page(msgspec.structs.replace(results, records=(error,)))).text

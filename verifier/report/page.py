@@ -122,6 +122,7 @@ class View:
     def _cell(self, key: str, found: Step | StatementRecord | None) -> Cell:
         if found is None:
             nothing = "does not apply" if key == VALLEYS and self.case.theorem else "not asked for"
+            nothing = nothing if self.case.error is None else "error"
             return Cell(COLUMNS[key], None, nothing, "", False)
         line = self.line(found)
         note = line.expected if line is not None and line.calm else ""
