@@ -11,6 +11,7 @@ import pytest
 
 import verifier as vf
 from verifier.cli import _guarded
+from verifier.conclusion import conclude
 
 XOR = "x1,x2,label\n0,0,even\n0,1,odd\n1,0,odd\n1,1,even\n"
 CASE = 'data.path = "xor.csv"\nnetwork.layers = [{ kind = "dense", width = WIDTH, activation = "NAME", skip = true }]\n'
@@ -93,3 +94,10 @@ def test_weight_decay_is_not_what_a_witness_speaks_of(case: Path, capsys: pytest
     case.write_text(case.read_text() + 'losses.weight_decay = "0.01"\n')
     words = " ".join(said(capsys, "witness", "case.toml").split())
     assert "no bad local valley; the latter is about the loss WITHOUT weight decay." in words
+
+
+def test_what_a_case_expects_is_not_red(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("few.toml").write_text(Path("few.toml").read_text() + '[expect]\nrank = "REFUTED"\n')
+    report = vf.run_case(vf.read_case(Path("few.toml")))[0]
+    assert not conclude(report).calm  # a report expects nothing
+    assert "full rank at the given U (R5), as expected\n" in said(capsys, "rank", "few.toml")

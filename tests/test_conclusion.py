@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import verifier as vf
-from verifier.conclusion import conclude, conclude_all, lines
+from verifier.conclusion import HERE, conclude, conclude_all, lines
 from verifier.found import Found, statement_verdict, step
 from verifier.outcome import Step
 from verifier.problem import with_decay
-from verifier.run.record import CaseRecord, Failure, StatementRecord
+from verifier.run.case import read_case
+from verifier.run.case_problem import case_options, case_problem
+from verifier.run.record import CaseRecord, Failure, StatementRecord, record_of
 from verifier.statements.catalogue import STATEMENTS
 from verifier.verdict import Verdict
 
@@ -83,8 +88,8 @@ CASES: list[tuple[str, CaseRecord, str, str]] = [
         "conflicting labels, kept, and a loss below the infimum asked for",
         a_case({"rank": ("R5", R), "zero_loss": ("X1", R), "path": ("P1", R)}, {"T3.4(2)": U}),
         "UNDECIDED",
-        f"{OPEN}; no path leads to the losses asked for, because equal samples have different labels and the infimum "
-        "is positive.",
+        f"{OPEN}; no path leads to the least of the losses asked for, because equal samples have different labels and "
+        "the infimum is positive.",
     ),
     (
         "regression",
@@ -175,6 +180,36 @@ def test_a_wrong_conclusion_is_caught(name: str, verdict: str, sentence: str) ->
     assert faults(found, verdict, sentence)
 
 
+QUICK = Path(vf.__file__).parent / "run" / "cases" / "quick"
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "words"),
+    [
+        ("xor", "PROVED", f"{NO_VALLEY}; {DECREASES}."),
+        ("xor-weight-decay", "PROVED", "; the loss WITH the weight decay has a bad local valley, at the origin (WD)."),
+        ("xor-two-units", "UNDECIDED", f"{OPEN}: no U gives the feature matrix full row rank (refuted for every U)"),
+        ("conflicting-labels", "PROVED", "within the epsilon asked for of the infimum, which is positive"),
+        (
+            "start-gateway-sublevel",
+            "PROVED",
+            "then strictly decreases (that it never increases is not claimed)",
+        ),
+    ],
+)
+def test_what_is_concluded_of_packaged_cases(name: str, verdict: str, words: str) -> None:
+    case = read_case(QUICK / f"{name}.toml")
+    report = vf.prove(case_problem(case), case_options(case))
+    record = record_of(report, case, name, "", 0.0)
+    for found in (report, record):
+        conclusion = conclude(found)
+        assert conclusion.verdict == verdict and words in conclusion.sentence
+        assert not faults(found, conclusion.verdict, conclusion.sentence)
+    refuted = [line for _, own in lines(record, verbose=True) for line in own if line.verdict is R]
+    assert not any(line.expected.startswith("NOT") for line in refuted)
+    assert all(line.calm for line in refuted if line.label in ("rank", "R5"))
+
+
 def said(found: Found, *, verbose: bool = False) -> dict[str, tuple[str, str, bool]]:
     every = [line for _, own in lines(found, verbose=verbose) for line in own]
     return {line.label: (line.verdict, line.text, line.calm) for line in every}
@@ -227,6 +262,10 @@ def test_a_name_is_narrower_where_less_is_proved() -> None:
     assert said(report)["T3.4(4)"][1] == "no local maximum at this start (T3.4(4))"
     wide = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(4, "tanh", skip=True))
     assert said(wide)["T3.4(4)"][1] == "no local maximum (T3.4(4))"
+    logit = np.array([[0.0, 1.0], [0.0, -2.0], [0.0, 0.5]])
+    one = vf.verify([[0.0], [1.0], [2.0], [3.5]], [0, 1, 0, 1], vf.Dense(3, "tanh", skip=True), v=logit)
+    assert said(one)["C2"][1] == "no strict local minimum anywhere, if both columns of V move (C2)"
+    assert said(one)["T3.4(3)"][1] == "no suboptimal strict local minimum, if both columns of V move (T3.4(3))"
 
 
 def test_a_report_concludes_first_and_lists_names_before_labels() -> None:
@@ -239,3 +278,32 @@ def test_a_report_concludes_first_and_lists_names_before_labels() -> None:
     verbose = report.summary(verbose=True)
     for known in (*report.steps, *(each for each in report.theorem.steps if each.applies)):
         assert re.sub(r"\s", "", known.reason) in re.sub(r"\s", "", verbose)
+
+
+CORNERS, CLASH = [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]], [0, 1, 1]
+"""Three samples, the first two equal with different labels: the cross-entropy's infimum is (2/3) log 2."""
+
+
+def test_class_weights_are_about_the_other_losses_alone() -> None:
+    data, network = vf.dataset_from_arrays(CORNERS, CLASH), vf.Network(2, vf.Dense(4, "tanh", skip=True))
+    start = vf.initialise(network, seed=0), vf.output_weights(network, 2)
+    problem = vf.Problem(data, network, *start, losses=("squared",), class_weights=(1.0, 1000.0))
+    report = vf.prove(problem, vf.Options(parts=frozenset({"path"})))
+    assert report.near_infimum is not None and report.near_infimum.infimum is not None
+    assert abs(float(report.near_infimum.infimum[0].fraction()) - 2 / 3 * math.log(2)) < 1e-6
+    assert "a path without increase towards the infimum of the loss squared, classes weighted (TC.3)" in [
+        line.text for _, own in lines(report) for line in own
+    ]
+
+
+def test_what_was_found_of_this_start_stands_below_this_start() -> None:
+    report = vf.verify([[0.0], [1.0]], [0, 1], vf.Dense(3, "relu", skip=True))
+    below = {line.text: heading for heading, own in lines(report) for line in own}
+    assert below["no local maximum at this start (T3.4(4))"] == HERE
+    assert "This start" in str(report.theorem).partition("no local maximum at this start")[0]
+
+
+def test_unequal_targets_of_equal_samples_are_no_matter_of_rank() -> None:
+    report = vf.verify(CORNERS, [0.0, 1.0, 2.0], vf.Dense(4, "tanh", skip=True), regression=True)
+    zero = next(step for step in report.steps if step.key == "zero_loss")
+    assert (zero.label, zero.verdict) == ("X1", R)

@@ -94,14 +94,19 @@ def test_certify_gram_has_one_type() -> None:
 
 def test_a_printed_report_shows_every_statement(found: vf.Report, stuck: vf.Report) -> None:
     for result in (found, stuck):
-        text = str(result)
+        text = result.summary(verbose=True)
         assert max(map(len, text.splitlines())) <= 80
         said = " ".join(text.split())
         for step in result.steps:
-            assert f"{step.verdict} {step.label}: {' '.join(step.reason.split())}" in said
+            assert f"({step.label}) {' '.join(step.reason.split())}" in said
         for step in result.theorem.steps:
             reason = " ".join(step.reason.split())
-            shown = f"{step.verdict} {step.label} - {step.statement.title}: {reason}"
-            assert (shown if step.applies else f"{step.label}: {step.statement.name.partition(' (')[0]}") in said
-        assert str(result) == text
-        assert str(result.theorem) in text
+            shown = f"{step.verdict} {step.name} ({step.label})"
+            if step.label == "path":  # called what the loss does on it
+                shown = f"{result.verdict('path')} "
+            applies = shown in said and reason in said
+            assert applies if step.applies else f"{step.label}: {step.statement.name.partition(' (')[0]}" in said
+        assert result.summary(verbose=True) == text
+        brief = str(result)
+        assert brief == result.summary() and max(map(len, brief.splitlines())) <= 80
+        assert str(result.theorem.verdict("T3.4(2)")) in brief and len(brief) < len(text) / 2

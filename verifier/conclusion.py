@@ -16,7 +16,7 @@ from verifier.lines import Conclusion, Line, Told, composed
 from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.downhill_path import PATH_KINDS
 from verifier.statements.duplicates import DUPLICATES
-from verifier.statements.groups import GROUPS, grouped
+from verifier.statements.groups import GROUPS, grouped, placed
 from verifier.statements.theorem import inapplicable
 from verifier.verdict import Verdict
 
@@ -81,14 +81,16 @@ cross-entropy strictly decreases leads to loss 0.
         return Conclusion(str(valleys), f"{_valleys(found, valleys)}; {_path(found)}{_decay(found)}.")
     path = step(found, "path")
     if path is not None:
-        return Conclusion(str(path.verdict), f"{_path(found)}{_decay(found)}.")
+        calm = _expectation(found, path.verdict, "path")[1]
+        return Conclusion(str(path.verdict), f"{_path(found)}{_decay(found)}.", calm)
     rank = step(found, "rank")
     if rank is None:
         return Conclusion(str(Verdict.UNDECIDED), "nothing was asked for.")
     if rank.verdict is Verdict.PROVED and found.sigma_lower > 0:
         bound = f"its smallest singular value is at least {at_least(found.sigma_lower)}"
         return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {bound}.")
-    return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {rank.reason}.")
+    calm = _expectation(found, rank.verdict, "rank")[1]
+    return Conclusion(str(rank.verdict), f"{_RANK[rank.verdict]}: {rank.reason}.", calm)
 
 
 def lines(found: Found, *, verbose: bool = False) -> list[tuple[str, list[Line]]]:
@@ -110,7 +112,7 @@ def lines(found: Found, *, verbose: bool = False) -> list[tuple[str, list[Line]]
     steps = [_of_step(found, each) for each in found.steps if verbose or each.key not in _TECHNICAL]
     if not found.statements:
         return [(STEPS[0], steps)] if steps else []
-    applying = grouped([each for each in found.statements if each.applies], lambda each: each.label)
+    applying = grouped([each for each in found.statements if each.applies], placed)
     sections = [(heading, [_of_statement(found, each) for each in own]) for heading, own in applying]
     if verbose:
         return [(STEPS[1], steps), *sections]
@@ -239,8 +241,8 @@ def _path(found: Found) -> str:
         return f"a path from this start is proved: {path.reason}"
     if path.verdict is Verdict.REFUTED:
         return (
-            "no path leads to the losses asked for, because equal samples have different labels and the infimum is "
-            "positive"
+            "no path leads to the least of the losses asked for, because equal samples have different labels and the "
+            "infimum is positive"
         )
     exists = next((each for each in _PATHS_EXIST if statement_verdict(found, each) is Verdict.PROVED), None)
     if exists is not None:
@@ -248,7 +250,7 @@ def _path(found: Found) -> str:
             f"from this start (U, V) a path on which the loss never increases and comes arbitrarily close to its "
             f"infimum is proved to exist ({exists}), but none was constructed"
         )
-    if zero is not None and zero.verdict is Verdict.REFUTED and zero.label == DUPLICATES.label:
+    if path.label != "TC.3" and zero is not None and zero.verdict is Verdict.REFUTED and zero.label == DUPLICATES.label:
         return (
             "loss 0 is out of reach because equal samples have different labels, and no path to near the positive "
             "infimum was certified: whether one exists is open"
@@ -273,7 +275,9 @@ def _of_step(found: Found, each: FoundStep) -> Line:
     reason = f"{each.reason} ({each.seconds:.1f} s)"
     if each.key == "rank" and found.attempts:
         reason += f"; tried: {'; '.join(found.attempts)}"
-    words = _STEP_WORDS.get(each.key, f"a path without increase towards the infimum of the loss {each.key}")
+    weighted = f"{each.key}, classes weighted"
+    loss = weighted if each.reason.startswith(weighted) else each.key
+    words = _STEP_WORDS.get(each.key, f"a path without increase towards the infimum of the loss {loss}")
     if each.key == "path":
         words = _path_words(each)
     path = step(found, "path")

@@ -196,7 +196,7 @@ def as_html(card: Card) -> str:
     if card.sentence:
         parts.append(f'<div style="margin-top:.3em">{_text(card.sentence)}</div>')
     if card.values:
-        rows = "".join(_row((f"<b>{_text(key)}</b>", _cell(value))) for key, value in card.values)
+        rows = "".join(_row((f"<b>{_text(key)}</b>", _cell(value)), whole=False) for key, value in card.values)
         parts.append(f'<table style="{_TABLE}"><tbody>{rows}</tbody></table>')
     parts += [_folded(table) for table in card.tables]
     return "".join([*parts, "</div>"])
@@ -312,8 +312,9 @@ def _folded(table: Table) -> str:
     return f'<div style="margin-top:.4em">{start}{summary}{body}</table></details></div>'
 
 
-def _row(cells: Sequence[str]) -> str:
-    first = f'<td style="{_CELL};white-space:nowrap">{cells[0]}</td>'  # names, not sentences
+def _row(cells: Sequence[str], *, whole: bool = True) -> str:
+    """A row of a table; its first cell stays on one line, unless a phone would have no room for the others."""
+    first = f'<td style="{_CELL}{";white-space:nowrap" if whole else ""}">{cells[0]}</td>'
     others = "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells[1:])
     return f'<tr style="background:transparent">{first}{others}</tr>'
 

@@ -26,10 +26,13 @@ class Conclusion(Judged):
         was asked for; ERROR where there is none.
     sentence : str
         What that is about, and what else is proved: to be read after the verdict.
+    calm : bool
+        Whether it is no bad news although it is not PROVED, as where the case expects it.
     """
 
     verdict: str
     sentence: str
+    calm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def composed(
     wide = max((len(name) for name, _ in said), default=0) + 2
     entries: list[tuple[Told, list[str]]] = [
         ("title", wrapped(title, width)),
-        ("verdict", _beside(conclusion.verdict, conclusion.sentence, width)),
+        ("calm" if conclusion.calm else "verdict", _beside(conclusion.verdict, conclusion.sentence, width)),
     ]
     entries += [("said", _beside(f"{name}:", words, width, wide)) for name, words in said]
     for heading, own in sections:

@@ -281,7 +281,7 @@ class Report(Judged, Shown, Writable):
         return frame(("label", "name", "verdict", "reason", "rests_on", "applies", "seconds"), rows)
 
     def __str__(self) -> str:
-        """What `summary` says."""
+        """The text of `summary`, so that ``print(report)`` begins with the conclusion."""
         return self.summary()
 
     def summary(self, *, verbose: bool = False) -> str:

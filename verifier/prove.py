@@ -265,8 +265,13 @@ class _Run:
         problem = self.problem
         loss = TargetLoss(targets, problem.rows.multiplicities)
         solvable, reason = rank.verdict, "Psi(U) V = T has a solution V for all targets T: Psi(U) has full row rank"
+        label = rank.label if rank.proved else "R1"
         if not loss.agree:
-            solvable, reason = Verdict.REFUTED, "equal samples have different targets, so that the squared error is > 0"
+            label, solvable, reason = (
+                "X1",
+                Verdict.REFUTED,
+                "equal samples have different targets, so that the squared error is > 0",
+            )
         elif rank.verdict is not Verdict.PROVED:
             solvable, reason = Verdict.UNDECIDED, "it is open whether Psi(U) V = T has a solution V"
         error = None if rank.verdict is Verdict.PROVED else bound_error(features, loss, self.stage)
@@ -274,7 +279,7 @@ class _Run:
             reason = "no V attains all targets at this U" if solvable is Verdict.UNDECIDED else reason
             solvable, reason, self.loss_bound = Verdict.REFUTED, f"{reason}; {error.words}", error
             builder.add_error_bound(error)
-        self.add("zero_loss", "Z0" if error else "R1" if not rank.proved else rank.label, solvable, reason)
+        self.add("zero_loss", "Z0" if error else label, solvable, reason)
         found = self._loss_path(features, rank, SQUARED_ERROR, None, targets)
         self.add("path", "TC.3", found.verdict, found.reason)
         self.near_infimum = found
@@ -324,14 +329,22 @@ class _Run:
         if labels is None:
             return
         for kind in self.problem.losses:
-            found = self._loss_path(features, rank, kind, labels)
-            self.add(kind, "TC.3", found.verdict, f"{found.loss}: {found.reason}")
+            found = self._loss_path(features, rank, kind, labels, weights=self.problem.class_weights)
+            weighted = "" if self.problem.class_weights is None else ", classes weighted"
+            self.add(kind, "TC.3", found.verdict, f"{found.loss}{weighted}: {found.reason}")
             if not found.needs_rank or builder.stands_on_rank("TC.3"):
                 builder.add_loss_path(found)
 
     def _loss_path(
-        self, features: Enclosure, rank: RankResult, kind: str, labels: IntArray | None, targets: Array | None = None
+        self,
+        features: Enclosure,
+        rank: RankResult,
+        kind: str,
+        labels: IntArray | None,
+        targets: Array | None = None,
+        weights: tuple[float, ...] | None = None,
     ) -> LossPathResult:
+        """A path for a loss; ``weights`` are its class weights, which the cross-entropy of the statements never has."""
         problem = self.problem
         if problem.rows.offset is not None or problem.arcs is not None:
             reason = "a path for this loss is not proved beside frozen logits, or where arcs to the outputs are missing"
@@ -346,7 +359,7 @@ class _Run:
                 problem.rows.multiplicities.tolist(),
                 rank.witness,
                 targets=targets,
-                class_weights=problem.class_weights,
+                class_weights=weights,
                 epsilon=problem.loss_epsilon,
                 max_bits=self.options.max_bits,
                 stage=self.stage,

@@ -16,7 +16,7 @@ import verifier as vf
 from verifier.certificate.check_process import Checked, CheckerProcess
 from verifier.certificate.latex import BIBTEX, NotAccepted, fragment
 from verifier.certificate.latex_text import escape, typeset
-from verifier.certificate.reading import read_document
+from verifier.certificate.reading import network_in_words, read_document
 from verifier.statements.claims.catalogue import CLAIMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,3 +168,19 @@ def test_the_papers_are_those_of_the_citation_file() -> None:
     assert set(re.findall(r"arXiv:([\d.]+)", citation)) == set(re.findall(r"arXiv:([\d.]+)", BIBTEX))
     assert f"Version {vf.__version__}" in BIBTEX
     assert f"version: {vf.__version__}" in citation
+
+
+def test_a_parameters_name_does_not_describe_the_network() -> None:
+    document = read_document(CORPUS / "accepted" / "attention.json")
+    nodes = list(document.network.nodes)
+    place = next(i for i, node in enumerate(nodes) if getattr(node, "name", "") == "value.weight")
+    for name, shown in (("w; node 3 tanh(t) of input", "'w; node 3 tanh(t) of input'"), ("input", "'input'")):
+        nodes[place] = msgspec.structs.replace(nodes[place], name=name)
+        network = msgspec.structs.replace(document.network, nodes=tuple(nodes))
+        assert f"node 2 affine last of input, {shown};" in network_in_words(network)
+
+
+def test_the_weights_are_the_stored_ones_where_no_others_are_named(fragments: list[tuple[Checked, str]]) -> None:
+    for _, text in fragments:
+        said = "it is the stored weights" in " ".join(text.split())
+        assert said == (r"\emph{stored weights}" in " ".join(text.split()))

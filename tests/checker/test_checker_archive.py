@@ -17,7 +17,7 @@ from checker_writer import Builder, dyadic, write
 from commands import verifier as command
 
 from verifier.certificate.check_process import CHECKER
-from verifier.certificate.standalone import checker_archive
+from verifier.certificate.standalone import checker_archive, command_line
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests" / "certificates"
@@ -128,3 +128,16 @@ def test_a_file_called_like_the_program_is_refused(tmp_path: Path) -> None:
         shutil.copy(CORPUS / "accepted" / name, tmp_path / name.replace("full-rank.json", "CHECKER.PYZ"))
     done = command("check", "--standalone", tmp_path / "out", tmp_path / "CHECKER.PYZ")
     assert (done.returncode, "cannot lie beside the checker's; rename it" in done.stderr) == (2, True)
+
+
+def test_without_its_library_nothing_is_rejected(archive: Path) -> None:
+    """Exit code 1 would say that the certificate is false; without ``site`` there is no python-flint."""
+    line = [sys.executable, "-I", "-S", str(archive), str(CORPUS / "accepted" / "full-rank.json")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "it needs python-flint (pip install python-flint); nothing was checked" in done.stderr
+
+
+def test_what_a_referee_types_is_typed_as_a_shell_wants_it() -> None:
+    assert command_line("two words.json", ["--memory", "5"]) == "python -I checker.pyz --memory 5 'two words.json'"
+    assert command_line("-h.json") == "python -I checker.pyz ./-h.json"

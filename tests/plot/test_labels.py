@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 import verifier as vf
 from verifier.plot import places
 
-SIZES = ((3.2, 2.4), (5.6, 3.6), (9.0, 5.0))
+SIZES = ((3.2, 2.4), (5.6, 3.6))
 CURVES = ("band", "between", "piece", "threshold", "targets", "slice", "path bound", "line samples", "gamma", "margins")
 
 
@@ -69,16 +69,15 @@ def paths(small):
     """Paths from starts of very different losses, so that segment and ray are long or short; and an escape."""
     labels, counts = small.data.labels, small.data.multiplicities.tolist()
     found = [small.path.path]
-    for scale in (0.01, 1e3):
-        start = vf.ExactArray.of_floats(scale * small.v)
-        found.append(vf.prove_path(small.zero, start, labels, counts).path)
+    start = vf.ExactArray.of_floats(1e3 * small.v)
+    found.append(vf.prove_path(small.zero, start, labels, counts).path)
     escape = vf.prove_escape(small.network, 0 * small.u, small.v, small.data.inputs, labels, small.data.multiplicities)
     return [*found, escape]
 
 
 def test_words_of_a_path_stand_beside_its_curve(paths):
-    for path, size in zip(paths, (*SIZES, SIZES[0]), strict=True):
-        ax = vf.plot.loss_along_path(path, _axes(size), points=16)
+    for path, size in zip(paths, (SIZES[1], SIZES[0], SIZES[0]), strict=True):
+        ax = vf.plot.loss_along_path(path, _axes(size), points=8)
         assert_clear(ax)
         if size == SIZES[1]:
             assert all(target.text in words(ax) for target in path.targets)
@@ -86,7 +85,7 @@ def test_words_of_a_path_stand_beside_its_curve(paths):
 
 def test_an_inset_that_is_asked_for_gets_room_in_the_dark_look_too(paths):
     with vf.plot.style("dark"):
-        ax = vf.plot.loss_along_path(paths[1], _axes(SIZES[1]), points=16, inset=True)
+        ax = vf.plot.loss_along_path(paths[1], _axes(SIZES[1]), points=8, inset=True)
         assert len(ax.child_axes) == 1
         assert_clear(ax)
 

@@ -18,7 +18,7 @@ from msgspec import UNSET
 from verifier import __version__
 from verifier.certificate.check_process import Checked, check_file, limit_options
 from verifier.certificate.latex_text import escape, typeset
-from verifier.certificate.reading import MAX_BYTES, moving, network_in_words, read_document
+from verifier.certificate.reading import MAX_BYTES, moving, network_in_words, operand, read_document
 from verifier.certificate.schema import Data, Document, NetworkPart
 from verifier.data.files.regular import read_regular
 from verifier.errors import CertificateError
@@ -88,7 +88,7 @@ def proposition(file: Path, *, memory: float | None = None, cpu_seconds: float |
         raise NotAccepted(answer)
     if read_regular(file, MAX_BYTES) != content or read_document(file) != document:
         raise CertificateError(f"{file} changed while it was being checked; do it again")
-    command = shlex.join(["verifier", "check", *limit_options(memory, cpu_seconds), plain(file.name)])
+    command = shlex.join(["verifier", "check", *limit_options(memory, cpu_seconds), operand(plain(file.name))])
     return fragment(file.name, document, hashlib.sha256(content).hexdigest(), answer, command)
 
 
@@ -139,12 +139,14 @@ def fragment(name: str, document: Document, digest: str, answer: Checked, comman
 def _setting(document: Document) -> list[str]:
     """What the items speak of: the samples, the features, the logits, the loss, and the words that they use."""
     data = document.data
+    _, values = moving(document.network)
+    stored = "Where an item does not say of which $U$ it speaks, it is the stored weights. " if values else ""
     words = (
         r"A \emph{local valley} of a loss is a nonempty connected component of a strict sublevel set; it \emph{reaches "
         "the infimum} if the infimum of the loss over it is the one over all $(U, V)$. "
-        r"A matrix that an item names, such as $V_1$, is the one that the certificate stores for it, unless the item "
-        r"says that it is any or that it is free. Between two numbers, `..' says that they enclose a third one. "
-        "All of this is in exact real arithmetic; stored numbers are dyadic rationals. Then:"
+        f"{stored}A matrix that an item names, such as $V_1$, is the one that the certificate stores for it, unless "
+        r"the item says that it is any or that it is free. Between two numbers, `..' says that they enclose a third "
+        "one. All of this is in exact real arithmetic; stored numbers are dyadic rationals. Then:"
     )
     counted = any(getattr(claim, "label_counts", None) is not None for claim in document.claims)
     return [_samples(data, counted), f"{_features(document.network)} {_logits(document)}", words]

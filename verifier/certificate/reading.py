@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ MAX_BYTES = 16 * 2**20
 """Of a document in the format."""
 MAX_LISTED = 24
 """Nodes that are described one by one; of a network with more the kinds are counted."""
+NAME = re.compile(r"[A-Za-z0-9_.\[\]/:-]+")
+"""A parameter's name that says nothing but itself."""
 LEAVES = ("input", "parameter", "constant")
 
 
@@ -112,9 +115,19 @@ def moving(network: NetworkPart) -> tuple[int, bool]:
     return sum(math.prod(shape_of(node)) for node in trained), stored
 
 
+def operand(name: str) -> str:
+    """A file's name as a command line takes it: one that begins with a hyphen is no option."""
+    return f"./{name}" if name.startswith("-") else name
+
+
 def shape_of(node: StatedNode) -> tuple[int, ...]:
     """The shape that a node states; empty where it states none."""
     return tuple(getattr(node, "shape", ()))
+
+
+def _name_in_words(name: str) -> str:
+    """A parameter's name, in quotes where it could be read as something else than a name."""
+    return name if not name or (NAME.fullmatch(name) and name != "input") else one_line(plain(name))
 
 
 def _node_in_words(node: StatedNode, nodes: tuple[StatedNode, ...]) -> str:
@@ -135,5 +148,5 @@ def _node_in_words(node: StatedNode, nodes: tuple[StatedNode, ...]) -> str:
         else:
             said.append(str(value))
     reads = [nodes[i].kind() if i < len(nodes) and nodes[i].kind() == "input" else f"node {i}" for i in node.reads]
-    named = [plain(getattr(nodes[i], "name", "")) if i < len(nodes) else "" for i in node.reads]
+    named = [_name_in_words(getattr(nodes[i], "name", "")) if i < len(nodes) else "" for i in node.reads]
     return f"{' '.join(said)} of {', '.join(name or read for name, read in zip(named, reads, strict=True))}"

@@ -15,13 +15,14 @@ import sys
 import tempfile
 import textwrap
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import flint
 
 from verifier import __version__
 from verifier.certificate.check_process import CHECKER, limit_options
-from verifier.certificate.reading import read_document
+from verifier.certificate.reading import operand, read_document
 from verifier.certificate.schema import Document
 from verifier.errors import InputError, one_line
 from verifier.statements.claims.claim import plain
@@ -95,6 +96,7 @@ def write_standalone(file: Path, folder: Path, *, memory: float | None = None, c
             staging.chmod(0o755)
             for name in names:
                 shutil.copyfile(file.with_name(name), staging / name)
+            document = read_document(staging / file.name)  # what is checked below, whatever the file is by then
             (staging / ARCHIVE).write_bytes(checker_archive())
             command = [sys.executable, "-I", ARCHIVE, *options, "--", file.name]
             code = subprocess.run(command, cwd=staging, check=False).returncode
@@ -111,6 +113,19 @@ def write_standalone(file: Path, folder: Path, *, memory: float | None = None, c
         raise InputError(
             f"--standalone {folder}: {where}: {error.strerror or error}; name a folder that can be written"
         ) from None
+
+
+def command_line(name: str, options: Sequence[str] = ()) -> str:
+    """Say what a referee types in the folder.
+
+    Parameters
+    ----------
+    name : str
+        Of the certificate's file.
+    options : sequence of str
+        Limits of the check, as the program takes them.
+    """
+    return shlex.join(["python", "-I", ARCHIVE, *options, operand(name)])
 
 
 def _require_free(folder: Path) -> None:
@@ -133,12 +148,13 @@ def _readme(document: Document, names: tuple[str, str], folder: Path, options: l
     claims = "; ".join(dict.fromkeys(f"{claim.name} ({claim.label()})" for claim in document.claims))
     named = "none" if document.data.inputs is None else f"{one_line(plain(document.data.name))}, a name as given"
     install = f"pip install python-flint=={flint.__version__}"
+    command = command_line(names[0], options)
     return "\n".join(
         [
             "A certificate about the loss landscape of a neural network, and the program that checks it.",
             _wrapped(f"It claims: {claims} (data: {named}). The program says what exactly."),
             f"It needs Python 3.11 or newer and python-flint ({install}), nothing else. Here:",
-            f"    {shlex.join(['python', '-I', ARCHIVE, *options, names[0]])}",
+            f"    {command}",
             _wrapped(
                 "It prints ACCEPTED (exit code 0) and what it proved of each claim; REJECTED (1), where and why; "
                 "UNREADABLE (2); or TOO EXPENSIVE (3), which is neither: it ran into its limits of memory or time."

@@ -1,4 +1,4 @@
-"""The ``verifier`` command.
+"""The command ``verifier``: all subcommands, their help, and what every error looks like.
 
 Exit codes: 0 proved, accepted, or as the case expects; 1 refuted, rejected or an unexpected verdict; 2 usage or bad
 input (one line, no traceback); 3 undecided; 130 interrupted.

@@ -11,6 +11,7 @@ import typer
 
 from verifier import __version__
 from verifier.cli.common import (
+    WITHOUT_DECAY,
     CaseArgument,
     CertificateOption,
     JsonOption,
@@ -75,11 +76,11 @@ def _print(found: Architecture, title: str, decay: bool, verbose: bool) -> None:
     from verifier.lines import Conclusion, Line
 
     said = [("network", found.about), *(("taken over", remark) for remark in found.remarks)]
-    if decay:
-        said.append(("weight decay", "it is stated: these statements are about the loss WITHOUT it"))
     applying = [step for step in found.steps if step.applies]
     lines = [Line(step.verdict, step.name, step.label, reason=step.reason) for step in applying]
-    conclusion = Conclusion("PROVED" if found.proved else "UNDECIDED", found.conclusion)
+    conclusion = Conclusion(
+        "PROVED" if found.proved else "UNDECIDED", found.conclusion + (WITHOUT_DECAY if decay else "")
+    )
     print_found(title, conclusion, said, [("", lines)], verbose=verbose)
     others = [(step.shown, f"{step.name} ({step.label}): {step.reason}") for step in found.steps if not step.applies]
     if verbose and others:

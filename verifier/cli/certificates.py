@@ -50,12 +50,13 @@ def check(
 
 
 def _standalone(files: list[Path], folder: Path, as_json: bool, memory: float | None, cpu_seconds: float | None) -> int:
-    from verifier.certificate.standalone import ARCHIVE, write_standalone
+    from verifier.certificate.check_process import limit_options
+    from verifier.certificate.standalone import command_line, write_standalone
 
     if len(files) != 1 or as_json:
         raise InputError("--standalone writes one certificate's folder: name one FILE, without --json")
     code = write_standalone(files[0], folder, memory=memory, cpu_seconds=cpu_seconds)
-    said = f"Wrote {folder}. A referee runs there: python -I {ARCHIVE} {files[0].name}"
+    said = f"Wrote {folder}. A referee runs there: {command_line(files[0].name, limit_options(memory, cpu_seconds))}"
     said = said if code == 0 else f"{folder} is not written: only a certificate that is accepted gets a folder."
     console().print(said, highlight=False, markup=False, soft_wrap=True)
     return code

@@ -110,6 +110,10 @@ def about(case: Case, problem: Problem, seed: int | None = None) -> list[tuple[s
     ]
 
 
+WITHOUT_DECAY = " All of this is about the loss WITHOUT weight decay."
+"""Follows a conclusion where weight decay is stated."""
+
+
 def say_sentence(words: str) -> None:
     """Print a sentence in lines that break between words."""
     from verifier.display import wrapped

@@ -12,6 +12,7 @@ import typer
 
 from verifier import __version__
 from verifier.cli.common import (
+    WITHOUT_DECAY,
     CertificateOption,
     JsonOption,
     VerboseOption,
@@ -111,8 +112,6 @@ def _print(found: Joined, starts: Sequence[str], verbose: bool) -> None:
     said = [("data", found.a.words), ("A", starts[0]), ("B", f"{starts[1]}{order}")]
     for name, loss in (("loss of A", found.start_loss), ("loss of B", found.end_loss)):
         said += [] if loss is None else [(name, "in [{}, {}]".format(*_bounds(loss)))]
-    if any(problem.weight_decay for problem in (found.a, found.b)):
-        said.append(("weight decay", "it is stated: the path is about the loss WITHOUT it"))
     between = found.kinds[1:-1]
     if verbose:
         said += [("corners", f"between A and B: {', '.join(between)}")] if between else []
@@ -123,8 +122,9 @@ def _print(found: Joined, starts: Sequence[str], verbose: bool) -> None:
         words, _, reason = found.line.words.partition(": ")
         name = words if found.line.proved else STRAIGHT_LINE.name
         lines.append(Line(found.line.verdict, name, STRAIGHT_LINE.label, reason=reason or words))
+    decay = WITHOUT_DECAY if any(problem.weight_decay for problem in (found.a, found.b)) else ""
     title = f"{found.a.name} and {found.b.name}"
-    conclusion = Conclusion(str(found.verdict), f"{found.conclusion}{why}.")
+    conclusion = Conclusion(str(found.verdict), f"{found.conclusion}{why}.{decay}")
     print_found(title, conclusion, said, [("", lines)], verbose=verbose)
 
 

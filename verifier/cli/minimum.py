@@ -10,6 +10,7 @@ import typer
 
 from verifier import __version__
 from verifier.cli.common import (
+    WITHOUT_DECAY,
     CaseArgument,
     CertificateOption,
     JsonOption,
@@ -148,8 +149,9 @@ def _print(case: Case, problem: Problem, found: FoundMinimum, verbose: bool) -> 
     lines = [Line(found.verdict, STRICT_MINIMUM.name, STRICT_MINIMUM.label, reason=found.reason)]
     if verdict == "REFUTED":
         lines.append(Line(Verdict.REFUTED, NO_BAD_VALLEY.name, NO_BAD_VALLEY.label))
-    said = [*about(case, problem)[:3], *about(case, problem)[4:]]  # it begins anywhere
+    said = [each for each in about(case, problem) if each[0] != "start"]  # the descents begin anywhere
     said += [each for each in numbers(found) if verbose or each[0] in SHOWN]
+    sentence += WITHOUT_DECAY if problem.weight_decay else ""
     print_found(case.file.title or case.name, Conclusion(verdict, sentence), said, [("", lines)], verbose=verbose)
 
 

@@ -73,7 +73,8 @@ def witness(
             full = f"{table['full_rank']} of {table['points']} points have certified full rank"
             said.append(("on a line", f"through {table['through']}: {full}; table: {table['file']}"))
         title = found_case.file.title or found_case.name
-        print_found(title, conclude_witness(report, decay), said, witness_lines(report), verbose=verbose)
+        lines = witness_lines(report, found_case.expected)
+        print_found(title, conclude_witness(report, decay), said, lines, verbose=verbose)
         say_written(out, written, report.builder)
         say_more(verbose)
     raise typer.Exit({Verdict.PROVED: 0, Verdict.REFUTED: 1}.get(report.generic, 3))

@@ -68,7 +68,8 @@ def _figure(jobs: Sequence[PlannedRun], runs: Sequence[Run], folder: Path) -> Fi
     from matplotlib.figure import Figure
 
     from verifier.experiments.worker import network_of, split_of
-    from verifier.plot.slices import fill_surface, filter_normalised, losses_on_plane, random_direction
+    from verifier.plot.directions import filter_normalised, random_direction
+    from verifier.plot.slices import fill_surface, losses_on_plane
     from verifier.plot.style import dress
 
     figure = Figure(figsize=(10.4, 4.6), layout="constrained")

@@ -67,10 +67,13 @@ def print_conclusion(console: Console, results: Sequence[SearchResult]) -> None:
     refuted = [result.name for result in results if result.counterexample is not None]
     properties, examples = len(results), count(sum(result.examples for result in results), "example")
     if refuted:
-        words = f"REFUTED    {len(refuted)} of {properties} properties: {', '.join(refuted)}."
+        verdict, words = "REFUTED", f"{len(refuted)} of {properties} properties: {', '.join(refuted)}."
     else:
-        words = f"TESTED     {properties} properties on {examples}: no counterexample was found, which proves nothing."
-    for line in wrapped(words, console.width, "", " " * 11):
+        verdict, words = (
+            "TESTED",
+            f"{properties} properties on {examples}: no counterexample was found, which proves nothing.",
+        )
+    for line in wrapped(words, console.width, f"{verdict:<11}", " " * 11):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -16,9 +16,10 @@ Examples
 from verifier.plot.connection import connection, connection_margins, connection_plane
 from verifier.plot.descent import loss_along_path
 from verifier.plot.description import description, save
+from verifier.plot.directions import filter_normalised, random_direction
 from verifier.plot.graph import network
 from verifier.plot.samples import margins
-from verifier.plot.slices import filter_normalised, loss_slice, loss_surface, random_direction
+from verifier.plot.slices import loss_slice, loss_surface
 from verifier.plot.spectrum import psi, sigma_along_line, singular_values
 from verifier.plot.style import style
 

@@ -116,8 +116,9 @@ def save(of: Axes | Figure, file: str | Path) -> Path:
     kind = target.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
         raise InputError(f"save({one_line(str(file))}): {nearest(kind, FORMATS)}; give a name such as picture.svg")
-    title, words = told(of)
-    atomic_write(target, content(_figure(of), kind, title, words), remedy="choose another folder")
+    told(of)  # refuses what is no picture
+    figure = _figure(of)
+    atomic_write(target, content(figure, kind, *told(figure)), remedy="choose another folder")
     return target
 
 

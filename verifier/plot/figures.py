@@ -21,9 +21,10 @@ from verifier.network.network import Array, Network
 from verifier.outcome import Report
 from verifier.plot.descent import certified_path
 from verifier.plot.description import describe, describe_figure, told
+from verifier.plot.directions import Direction
 from verifier.plot.graph import network as draw_network
 from verifier.plot.places import Places, name_on_surface
-from verifier.plot.slices import Direction, losses_on_plane
+from verifier.plot.slices import losses_on_plane
 from verifier.plot.style import dress, outline, palette_of
 from verifier.plot.surface import figure3
 from verifier.problem import Problem

@@ -57,7 +57,7 @@ class Places:
     """
 
     def __init__(self, ax: Axes) -> None:
-        """Lay the axes out."""
+        """Lay the axes out, and take down where curves and words are, in pixels."""
         self.ax = ax
         figure = ax.get_figure(root=True)
         self.unit = (figure.dpi if isinstance(figure, Figure) else POINT) / POINT

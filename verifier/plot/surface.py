@@ -17,8 +17,9 @@ from verifier.options import Options
 from verifier.outcome import Report
 from verifier.plot.descent import certified_path
 from verifier.plot.description import describe, describe_figure, told
+from verifier.plot.directions import Direction, filter_normalised, random_direction
 from verifier.plot.places import Places, name_on_surface
-from verifier.plot.slices import Direction, fill_surface, filter_normalised, losses_on_plane, random_direction
+from verifier.plot.slices import fill_surface, losses_on_plane
 from verifier.plot.style import dress, outline
 from verifier.problem import Problem
 from verifier.prove import prove

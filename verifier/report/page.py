@@ -29,7 +29,7 @@ from verifier.report.results import read_results
 from verifier.report.text import formula, visible
 from verifier.run.record import CaseRecord, StatementRecord, SuiteResult
 from verifier.statements.downhill_path import PATH_KINDS
-from verifier.statements.groups import grouped
+from verifier.statements.groups import grouped, placed
 from verifier.verdict import Verdict
 
 MAX_BYTES = 4 * 2**20
@@ -151,7 +151,7 @@ class View:
     @property
     def groups(self) -> list[tuple[str, list[StatementRecord]]]:
         """The statements that apply to the case, under headings."""
-        return grouped([step for step in self.case.theorem if step.applies], lambda step: step.label)
+        return grouped([step for step in self.case.theorem if step.applies], placed)
 
     @property
     def inapplicable(self) -> list[StatementRecord]:

@@ -8,6 +8,7 @@ instead. A structure that keeps the rank below N for every U refutes.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -300,18 +301,21 @@ def conclude_witness(report: WitnessReport, weight_decay: str = "") -> Conclusio
     return Conclusion(str(verdict), f"{words}.")
 
 
-def witness_lines(report: WitnessReport) -> list[tuple[str, list[Line]]]:
+def witness_lines(report: WitnessReport, expected: Mapping[str, Verdict] | None = None) -> list[tuple[str, list[Line]]]:
     """Say what was found, a line a statement, without a heading.
 
     Parameters
     ----------
     report
         What was found.
+    expected
+        The verdicts that the case expects, by key or label: what is not PROVED as expected is no bad news.
     """
-    lines = [
-        Line(each.verdict, _name(each.label), each.label, reason=f"{each.reason} ({each.seconds:.1f} s)")
-        for each in report.steps
-    ]
+    lines = []
+    for each in report.steps:
+        calm = each.verdict is not Verdict.PROVED and (expected or {}).get(each.label) is each.verdict
+        reason, words = f"{each.reason} ({each.seconds:.1f} s)", "as expected" if calm else ""
+        lines.append(Line(each.verdict, _name(each.label), each.label, words, calm, reason))
     return [("", lines)]
 
 

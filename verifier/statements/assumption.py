@@ -138,7 +138,7 @@ def what_remains(found: Assumption, generic: Verdict | None = None, *, arcs_miss
             "every U, and Theorem 3.4(2), no bad local valley, holds; monotonicity, growth and patches do not matter",
         )
         setting = (f"the paper's setting is left ({found.outside}): Lemma 3.2 can fail here",) if found.outside else ()
-        fourth = "Theorem 3.4(4), no local maximum, does not follow from one such U, and is false for hinge losses"
+        fourth = "Theorem 3.4(4), no local maximum, does not follow from one full-rank U, and is false for hinge losses"
         return (*(() if refuted else almost), fourth, *setting, *at_u)
     doubt = "is refuted" if found.analytic is Verdict.REFUTED else "is not proved"
     nothing = f"analyticity {doubt}: one U with rank Psi(U) = N says nothing about almost every U (W0)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "What is assumed": ("L2.1", "A3.1(1)", "A3.1(2)", "A3.1(3)", "LA.1", "X1"),
@@ -17,9 +17,34 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "This start": ("path", "S", "S.path", "GDV", "Z0", "Z0.loss", "Z2", "C1", "C3", "J2"),
 }
 """Heading, and the labels below it; a label that stands nowhere comes under the last heading."""
+HERE = "at this start"
+"""How the name of a finding ends that is narrower than its statement: it stands with those about the start."""
+
+
+class Named(Protocol):
+    """What was found of a statement."""
+
+    @property
+    def label(self) -> str:
+        """The label of the statement that was decided."""
+
+    @property
+    def title(self) -> str:
+        """The name of what was found."""
 
 
 T = TypeVar("T")
+
+
+def placed(found: Named) -> str:
+    """Give the label by which `grouped` finds the heading: what was found of this start alone stands under no other.
+
+    Parameters
+    ----------
+    found
+        What was found, with its label and title.
+    """
+    return "path" if found.title.endswith(HERE) else found.label
 
 
 def grouped(items: Iterable[T], label: Callable[[T], str]) -> list[tuple[str, list[T]]]:

@@ -8,11 +8,12 @@ from verifier.landscape.turning_layer import NoMaximum
 from verifier.statements.claims.extrema import C4
 from verifier.statements.claims.pointwise import C3
 from verifier.statements.evidence import Known
+from verifier.statements.groups import HERE
 from verifier.statements.statement import Finding, Statement, does_not_apply
 from verifier.verdict import Verdict
 
 CONFLICT = "labels conflict: certified for agreeing labels only"
-AT_THIS_START = "no local maximum at this start"
+AT_THIS_START = f"no local maximum {HERE}"
 UNCONNECTED = "a column of Psi is connected to no output"
 
 

@@ -22,7 +22,7 @@ from verifier.rank.jacobian_rank import JacobianRank
 from verifier.rank.memorisation import Memorisation
 from verifier.rank.sink import Sink
 from verifier.rank.witness import WitnessResult
-from verifier.statements.groups import grouped
+from verifier.statements.groups import grouped, placed
 from verifier.statements.statement import Statement
 from verifier.verdict import Verdict
 
@@ -130,7 +130,7 @@ class Theorem(Judged, Shown):
         Why a statement does not apply is in its step's `reason`.
         """
         lines: list[str] = []
-        for heading, steps in grouped([step for step in self.steps if step.applies], lambda step: step.label):
+        for heading, steps in grouped([step for step in self.steps if step.applies], placed):
             rows = [(step.shown, f"{step.label} - {step.title}: {step.reason}") for step in steps]
             lines += [f"{heading}:", *listed(rows)]
         others = inapplicable((s.label, s.statement.name) for s in self.steps if not s.applies)

@@ -146,7 +146,7 @@ def settle(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Connect them."""
+    """Connect what fills in pages, and what mends docstrings, with the events of Sphinx."""
     app.connect("source-read", fill_in)
     app.connect("autodoc-process-docstring", mend, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", shorten)

@@ -54,7 +54,7 @@ def _markup(node: Any, *, block: bool) -> str:
 
 
 def inline(self: Any, node: nodes.math) -> None:
-    """Write an inline formula."""
+    """Write a formula inside a line of text as MathML."""
     self.body.append(f'<span class="math">{_markup(node, block=False)}</span>')
     raise nodes.SkipNode
 
@@ -68,6 +68,6 @@ def display(self: Any, node: nodes.math_block) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the renderer."""
+    """Register the renderer of formulas under the name ``mathml``."""
     app.add_html_math_renderer("mathml", (inline, None), (display, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
