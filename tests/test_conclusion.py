@@ -244,6 +244,8 @@ def test_a_path_is_called_what_it_is() -> None:
         assert said(found)[label][1] == f"{words} ({label})"
     found = a_case(START | {"path": ("P1", U)}, {"T3.4(2)": P, "path": U})
     assert said(found)["P1"][:2] == (U, "a path to the infimum from the given start (P1)")
+    found = a_case(START | {"path": ("P1", R)}, {"T3.4(2)": U, "path": R})
+    assert said(found)["P1"][:2] == (R, "a path to the least of the losses asked for (P1)")
 
 
 def test_several_cases_are_counted_by_what_is_proved() -> None:

@@ -14,7 +14,7 @@ from verifier.display import COLUMNS, count, wrapped
 from verifier.found import Found, FoundStatement, FoundStep, statement_verdict, step
 from verifier.lines import Conclusion, Line, Told, composed
 from verifier.statements.catalogue import STATEMENTS
-from verifier.statements.downhill_path import PATH_KINDS
+from verifier.statements.downhill_path import PATH_KINDS, TO_A_LOSS
 from verifier.statements.duplicates import DUPLICATES
 from verifier.statements.groups import GROUPS, grouped, placed
 from verifier.statements.theorem import inapplicable
@@ -300,6 +300,8 @@ def _of_statement(found: Found, each: FoundStatement) -> Line:
 
 
 def _path_words(path: FoundStep) -> str:
+    if path.verdict is Verdict.REFUTED:
+        return TO_A_LOSS
     known = path.verdict is Verdict.PROVED and path.label in PATH_KINDS
     return PATH_KINDS[path.label].name if known else STATEMENTS["path"].name
 

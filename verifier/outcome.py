@@ -26,6 +26,7 @@ from verifier.network.network import Array, Network
 from verifier.problem import Problem, with_decay
 from verifier.rank.result import RankResult
 from verifier.statements.catalogue import OF_A_PROBLEM, STATEMENTS
+from verifier.statements.downhill_path import TO_A_LOSS
 from verifier.statements.theorem import Theorem, TheoremStep
 from verifier.verdict import Verdict
 
@@ -336,6 +337,7 @@ class Report(Judged, Shown, Writable):
         tables = [Table("Step by step", ("verdict", "statement", "reason"), rows, True)]
         tables += [] if self.proof is None else self.proof._card().tables
         found = [(words, self.verdict(key)) for key, words in KEYS.items()]
+        found = [(TO_A_LOSS if pair == (KEYS["path"], Verdict.REFUTED) else pair[0], pair[1]) for pair in found]
         values = [("problem", self._about), *((words, str(verdict)) for words, verdict in found if verdict is not None)]
         values += [*self.said, ("engine", self.engine)]
         title, conclusion = f"What was found: {self.problem.title or self.problem.name}", conclude(self)

@@ -42,7 +42,7 @@ COLUMNS = {"T3.4(2)": "valleys", "rank": "rank", "zero_loss": "zero", "path": "p
 """What the table has a column for, and the column's head."""
 LEGEND = (
     "valleys: no bad local valley (T3.4(2)); at the start: rank: full rank, zero: zero training error for some V, "
-    "path: a path towards the infimum of the loss."
+    "path: a path towards the infimum of the loss (REFUTED: to the least loss asked for)."
 )
 LEAST_WIDTH, MOST_WIDTH = 40, 100
 """Texts are in lines of so many columns, where the terminal has them."""

@@ -8,6 +8,7 @@ from verifier.landscape.escape_kinds import KINDS
 from verifier.statements.claims.paths import E1, E2, E3, P1, E4Path, SPath
 from verifier.statements.evidence import Known
 from verifier.statements.statement import Finding, Statement
+from verifier.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +77,23 @@ PATH_KINDS = {
 """By the label of the path's step."""
 
 
+TO_A_LOSS = "a path to the least of the losses asked for"
+"""What is REFUTED where labels conflict and a loss below the infimum is asked for: a path to the infimum is not."""
+
+
 def _prove(known: Known) -> Finding:
-    return Finding(*known.evidence.path_result)
+    verdict, reason = known.evidence.path_result
+    return Finding(verdict, reason, name=TO_A_LOSS if verdict is Verdict.REFUTED else "")
 
 
 DOWNHILL_PATH = Statement(
     label="path",
     source="ours",
     name="a path to the infimum from the given start",
-    sentence="From the start (U, V) a continuous path leads to loss 0: one on which the loss never increases (P1, "
-    "after E1, E2, S.path or E4 where needed), or one that first stays below the start's loss plus epsilon (after E3). "
-    "Where equal samples have different labels, the loss decreases to within epsilon of its positive infimum (X1).",
+    sentence="From the start (U, V) a continuous path leads to loss 0 where labels agree: one on which the loss never "
+    "increases (P1, after E1, E2, S.path or E4 where needed), or one that first stays below the start's loss plus "
+    "epsilon (after E3). Where equal samples have different labels (X1), and in a regression (TC.3), the loss never "
+    "increases on it and comes within epsilon of its infimum.",
     formula="Phi never increases, or (E3) Phi <= Phi_0 + epsilon; -> inf Phi",
     hypotheses="nothing",
     idea="P1: kappa times each margin of V1 exceeds that of V0, and the loss is convex in V: strictly "

@@ -50,9 +50,10 @@ DUPLICATES = Statement(
     label="X1",
     source="ours",
     name="duplicate samples",
-    sentence="Equal samples are grouped; if their labels agree everything holds for the distinct ones, else the "
-    "infimum is the entropy of the groups; of real targets, their spread around the means.",
-    formula="inf phi = (1/n) sum_g n_g H(c_g / n_g)",
+    sentence="Equal samples are grouped; if their labels agree everything holds for the distinct ones, else no "
+    "loss is below the entropy of the groups (of real targets: their spread around the means), which is the infimum if "
+    "some U has full rank.",
+    formula="Phi >= inf phi = (1/n) sum_g n_g H(c_g / n_g)",
     hypotheses="nothing",
     idea="equal samples are grouped exactly; if their labels conflict, the group entropies bound the loss from "
     "below, and are its infimum if some U has full rank; the path's end is compared with it",
