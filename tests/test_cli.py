@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -334,6 +335,7 @@ def test_every_command_explains_itself_in_80_columns(
         assert _guarded([name, "--help"]) == 0
         assert short == capsys.readouterr().out
         assert max(map(len, short.splitlines())) <= 80, name
+        assert not re.search(r"<[a-z]|[{}]|\[\[|\.\.\. ?\.", short), name  # names, not types or nested brackets
 
 
 def test_the_shell_is_told_what_completes_a_word() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -35,51 +36,47 @@ def statement_list(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return extension("statement_list", monkeypatch)
 
 
-def cell(kind: str, source: str, *outputs: dict[str, Any], **metadata: Any) -> dict[str, Any]:
-    return {"cell_type": kind, "source": [source], "metadata": metadata, "outputs": list(outputs)}
-
-
-def displayed(data: dict[str, Any], **metadata: Any) -> dict[str, Any]:
-    return {"output_type": "display_data", "data": data, "metadata": metadata}
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_page_has_all_text_code_and_pictures_of_its_notebook(path: Path, notebooks: ModuleType) -> None:
-    notebook = json.loads(path.read_text("utf-8"))
-    page = notebooks.markdown(notebook)
-    assert page.startswith("# ") or page.startswith("(")
-    for each in notebook["cells"]:
-        text = "".join(each["source"])
-        assert each["cell_type"] == "markdown" or text in page
-    outputs = [output for each in notebook["cells"] for output in each.get("outputs", [])]
-    pictures = re.findall(r'<img class="plot" loading="lazy" alt="([^"]*)"', page)
-    assert len(pictures) == sum("image/png" in output.get("data", {}) for output in outputs)
-    assert all(pictures), "a picture has no description"
-    assert page.count('<div class="card">') == sum("text/html" in output.get("data", {}) for output in outputs)
-
-
-def test_the_richest_form_of_an_output_is_shown(notebooks: ModuleType) -> None:
-    picture = displayed({"image/png": "AA\n", "text/plain": "<Figure>"}, **{"image/png": {"alt": 'a "hill"'}})
-    stream = {"output_type": "stream", "name": "stdout", "text": ["\x1b[1mPROVED\x1b[0m ```\n"]}
-    page = notebooks.markdown(
-        {"cells": [cell("code", "print()", stream, picture, displayed({"text/html": "<b>x</b>"}))]}
-    )
-    assert 'alt="a &quot;hill&quot;" src="data:image/png;base64,AA"' in page
-    assert "````{code-block} text\n:class: output\n\nPROVED ```\n````" in page
-    assert '<div class="card"><b>x</b></div>' in page and "<Figure>" not in page
-
-
-def test_the_description_of_a_picture_may_stand_at_its_cell(notebooks: ModuleType) -> None:
-    page = notebooks.markdown({"cells": [cell("code", "x", displayed({"image/png": "AA"}), alt="a valley")]})
-    assert 'alt="a valley"' in page
+def test_a_page_has_the_code_and_outputs_of_its_notebook_and_describes_its_pictures(
+    path: Path, notebooks: ModuleType
+) -> None:
+    notebook, page = (json.loads(path.read_text("utf-8")) for _ in range(2))
+    notebooks.prepare(page)
+    assert "".join(page["cells"][0]["source"]).startswith(("# ", "("))
+    for before, after in zip(notebook["cells"], page["cells"], strict=False):
+        assert before["cell_type"] == after["cell_type"] and before.get("outputs") == after.get("outputs")
+        assert before["cell_type"] == "markdown" or before["source"] == after["source"]
+        if any("image/png" in output.get("data", {}) for output in before.get("outputs", [])):
+            assert after["metadata"]["mystnb"]["image"]["alt"], "a picture has no description"
 
 
 def test_links_of_a_notebook_lead_to_pages_of_the_site(notebooks: ModuleType) -> None:
     text = "As in notebook 3, [here](04_the_path.ipynb) and [there](../verifier/docs/guide/start.md#x); notebook 77."
-    page = notebooks.markdown({"cells": [cell("markdown", f"# T\n\n{text} T3.4(2) and S+ hold; A1, T3.4(20) do not.")]})
-    assert "[notebook 3](03_zero_loss.ipynb), [here](04_the_path.ipynb) and [there](../guide/start.md#x)" in page
-    assert "; notebook 77." in page
-    assert page.endswith("*Statements that are named here:* [S+](#label-s-plus), [T3.4(2)](#label-t3-4-2).\n")
+    text += " T3.4(2) and S+ hold; A1, T3.4(20) do not."
+    page: dict[str, Any] = {"cells": [{"cell_type": "markdown", "source": ["# T\n\n", text], "metadata": {}}]}
+    notebooks.prepare(page)
+    told, named = (each["source"] for each in page["cells"])
+    assert "[notebook 3](03_zero_loss.ipynb), [here](04_the_path.ipynb) and [there](../guide/start.md#x)" in told
+    assert "; notebook 77." in told
+    assert named == "*Statements that are named here:* [S+](#label-s-plus), [T3.4(2)](#label-t3-4-2).\n"
+
+
+def test_only_notebooks_that_changed_are_copied_again(
+    notebooks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, pages = tmp_path / "notebooks", tmp_path / "pages"
+    for name, folder in (("SOURCE", source), ("PAGES", pages)):
+        folder.mkdir()
+        monkeypatch.setattr(notebooks, name, folder)
+    for name in ("same", "changed"):
+        (source / f"{name}.ipynb").write_text("1")
+    (pages / "gone.ipynb").write_text("1")
+    notebooks.copy_notebooks(None)
+    os.utime(pages / "same.ipynb", (1, 1))
+    (source / "changed.ipynb").write_text("2")
+    notebooks.copy_notebooks(None)
+    assert {path.name: path.read_text() for path in pages.iterdir()} == {"same.ipynb": "1", "changed.ipynb": "2"}
+    assert (pages / "same.ipynb").stat().st_mtime == 1
 
 
 def test_the_list_of_statements_has_everything_about_each(statement_list: ModuleType) -> None:

@@ -1,9 +1,10 @@
-"""The search of the built site, asked in a real headless Chromium for labels and words; no page loads anything else."""
+"""The built site in a real headless Chromium: its search, a notebook's page, and that no page loads anything else."""
 
 from __future__ import annotations
 
 import functools
 import http.server
+import json
 import os
 import subprocess
 import sys
@@ -31,6 +32,14 @@ const summary = document.querySelector('#search-results p.search-summary');
 const first = document.querySelector('#search-results ul.search a');
 return summary && summary.innerText && first ? [first.getAttribute('href'), first.textContent] : null;
 """
+SHOWN = """
+const texts = selector => [...document.querySelectorAll(selector)].map(each => each.textContent);
+return {
+  pictures: [...document.querySelectorAll('img.plot')].map(each => [each.alt, each.naturalWidth]),
+  cards: texts('.text_html'),
+  formulas: texts('article math').length,
+};
+"""
 LISTED = "reference/statements.html"
 
 
@@ -43,7 +52,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    for package in ("sphinx", "myst_parser", "furo"):
+    for package in ("sphinx", "myst_nb", "furo"):
         pytest.importorskip(package, reason="the documentation's tools are missing: pip install '.[docs]'")
     out = tmp_path_factory.mktemp("site")
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -87,6 +96,18 @@ def test_the_first_answer_is_the_label_or_the_word(
 ) -> None:
     answer = first_answer(f"{site}/search.html?q={quote(asked)}", browser)
     assert answer[0].startswith(address) and answer[1] == title
+
+
+def test_pages_of_notebooks_show_their_cards_and_pictures_with_descriptions(site: str, browser: Chrome) -> None:
+    cells = json.loads((ROOT / "notebooks" / "00_tour.ipynb").read_text("utf-8"))["cells"]
+    stored = [output.get("data", {}) for each in cells for output in each.get("outputs", [])]
+    browser.get(f"{site}/notebooks/00_tour.html")
+    shown = browser.execute_script(SHOWN)
+    assert len(shown["pictures"]) == sum("image/png" in data for data in stored)
+    assert all(alt and width > 0 for alt, width in shown["pictures"])
+    assert len(shown["cards"]) == sum("text/html" in data for data in stored)
+    assert "PROVED" in shown["cards"][0]
+    assert shown["formulas"] > 0
 
 
 def test_nothing_is_loaded_from_another_host(site: str, browser: Chrome) -> None:

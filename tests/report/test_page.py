@@ -21,7 +21,7 @@ import verifier
 from verifier.conclusion import conclude
 from verifier.errors import CertificateError, InputError
 from verifier.report import page as module
-from verifier.report.page import MAX_BYTES, page, write_report
+from verifier.report.page import MAX_BYTES, Level, page, write_report
 from verifier.report.results import read_results
 from verifier.report.sentences import summary
 from verifier.report.text import typeset
@@ -75,6 +75,24 @@ def test_every_reason_and_statement_is_there(results: SuiteResult) -> None:
             plain = re.sub(r"\s+", "", Page(str(typeset(reason)).encode()).text)
             assert plain in text, (case.name, step.label)
             assert step.label.replace(" ", "") in text
+
+
+@pytest.mark.parametrize("level", ["full", "compact"])
+def test_a_refuted_step_says_what_is_refuted_before_it_says_why(results: SuiteResult, level: Level) -> None:
+    """``REFUTED no V classifies all samples`` would read as its contrary."""
+    (case,) = case_of(results, "conflicting-labels").records
+    reason = next(step.reason for step in case.steps if step.key == "zero_loss")
+    other = msgspec.structs.replace(case, name="other")
+    text = Page(module._render(msgspec.structs.replace(results, records=(case, other)), level).encode()).text
+    before = text[: text.index(str(Page(str(typeset(reason)).encode()).text))]
+    assert re.search(r"zero training error at this U, for some V( \(X1\))?:\s*$", before), before[-80:]
+
+
+def test_the_verdict_of_a_case_with_weight_decay_says_that_it_is_about_the_loss_without(results: SuiteResult) -> None:
+    case = msgspec.structs.replace(case_of(results, "xor").records[0], weight_decay="lambda = 0.01", name="decay")
+    text = Page(page(msgspec.structs.replace(results, records=(results.records[0], case)))).text
+    assert text.count("no bad local valley, without weight decay") == 1
+    assert len(re.findall(r"PROVED\s+without weight decay", text)) == 1
 
 
 def test_each_case_begins_with_its_conclusion_and_the_verdict_of_it(results: SuiteResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -72,6 +73,23 @@ def test_targets_beyond_binary64_and_flat_curves_have_ticks() -> None:
     flat = Piece(kind="segment", points=((0.0, -0.3011, -0.301), (1.0, -0.3012, -0.3011)))
     (panel,) = panels(curve(flat))
     assert [tick.text for tick in panel.y_ticks] == ["0.4", "0.5", "0.6", "0.7"]
+
+
+def test_ticks_that_are_many_or_huge_stand_apart_and_fit() -> None:
+    segment = Piece(kind="segment", points=((0.0, -1.5, 0.25), (1.0, -1.5, -1.5)))
+    (panel,) = panels(curve(segment))
+    assert [tick.text for tick in panel.y_ticks] == ["0.05", "0.1", "0.2", "0.5", "1", "2"]
+    assert all(a.at - b.at > 25 for a, b in itertools.pairwise(panel.y_ticks))
+    ray = Piece(kind="ray", points=((1.0, -4e19, -2e19), (2.0, -6e19, -5e19)))
+    (panel,) = panels(curve(ray))
+    assert [tick.text for tick in panel.y_ticks] == ["10⁻⁶ᵉ¹⁹", "10⁻⁵ᵉ¹⁹", "10⁻⁴ᵉ¹⁹", "10⁻³ᵉ¹⁹", "10⁻²ᵉ¹⁹"]
+
+
+def test_a_target_is_named_where_the_curve_is_below_its_line() -> None:
+    points = tuple((float(t), -50.0 * t, -50.0 * t) for t in range(5))
+    early, late = Mark(text="1e-10", log10=-10.0, time=1.0), Mark(text="1e-190", log10=-190.0, time=4.0)
+    (panel,) = panels(curve(Piece(kind="segment", points=points), targets=(early, late)))
+    assert [level.right for level in panel.levels] == [True, False]
 
 
 @pytest.mark.parametrize("label", ["E3", "X1"])

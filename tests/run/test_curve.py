@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from functools import cache
 
 import msgspec
@@ -156,3 +157,12 @@ def test_the_summary_in_words() -> None:
     case.file.network.layers[0] |= {"kernel": 3, "padding": 1}
     words = summarise(case, case_problem(case), None).layers[0]
     assert "conv1d, 2 units (1 x 2); kernel 3, stride 1; padding 1; tied bias; tanh" in words
+
+
+def test_where_arcs_are_missing_no_unit_is_said_to_be_connected_to_all_outputs() -> None:
+    case, (problem, _) = named("xor"), proved("xor")
+    arcs = np.ones(problem.v.shape, dtype=bool)
+    arcs[1:3, 0] = False
+    found = summarise(case, replace(problem, v=problem.v * arcs, arcs=arcs), None)
+    assert found.layers[0].endswith("all connected to the outputs by the arcs of the case")
+    assert found.head == f"2 of the {arcs.size} arcs to outputs are missing, V is 0 there"

@@ -65,6 +65,13 @@ def test_labels_of_claims_and_beginnings_of_labels_lead_to_statements(asked: str
     assert [each.label for each in find(vf.STATEMENTS, asked)] == labels
 
 
+def test_several_labels_are_told_one_after_another(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _guarded(["statements", "W1", "L3.2", "construction"]) == 2  # a label with a space comes alone
+    assert _guarded(["statements", "W1", "W2"]) == 0
+    heads = [line for line in capsys.readouterr().out.splitlines() if line.startswith("W")]
+    assert [head.split(":")[0] for head in heads] == ["W1", "W2"]
+
+
 def test_an_unknown_label_is_one_line_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert _guarded(["statements", "T3.4(22)"]) == 2
     assert capsys.readouterr().err == "verifier: 'T3.4(22)' is no label of a statement; did you mean 'T3.4(2)'?\n"

@@ -24,7 +24,7 @@ from verifier.cli.certificates import check, init, show
 from verifier.cli.connect import connect
 from verifier.cli.experiment import experiment
 from verifier.cli.fuzz import fuzz
-from verifier.cli.help import ABOUT, BELOW, CommandSections
+from verifier.cli.help import ABOUT, BELOW, CommandSections, PlainCommand
 from verifier.cli.matrix import matrix
 from verifier.cli.minimum import minimum
 from verifier.cli.prove import path, rank
@@ -50,7 +50,7 @@ for command in (
     run, rank, path, witness, connect, minimum, architecture,
     bench, fuzz, check, matrix, show, statements, report, experiment, init,
 ):  # fmt: skip
-    app.command()(command)
+    app.command(cls=PlainCommand)(command)
 
 INTERRUPTED = "interrupted; finished certificates are complete, nothing half-written is left"
 

@@ -17,15 +17,17 @@ CODES = {"REJECTED": 1, "UNREADABLE": 2, "TOO EXPENSIVE": 3}
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="Certificates (.json).")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Certificates (.json).")],
     as_json: JsonOption = False,
     memory: Annotated[
         float | None,
-        typer.Option(help="GiB of address space for each file, all processes together; 0: no limit. [default: 6]"),
+        typer.Option(
+            metavar="GIB", help="GiB of address space for each file, all processes together; 0: no limit. [default: 6]"
+        ),
     ] = None,
     cpu_seconds: Annotated[
         int | None,
-        typer.Option(help="CPU time for each file, all processes together; 0: no limit. [default: 600]"),
+        typer.Option(metavar="S", help="CPU time for each file, all processes together; 0: no limit. [default: 600]"),
     ] = None,
     standalone: Annotated[
         Path | None,
@@ -67,10 +69,10 @@ def show(
         typer.Option("--latex", help="Check it, and write a LaTeX proposition with BibTeX; only if it is accepted."),
     ] = False,
     memory: Annotated[
-        float | None, typer.Option(help="With --latex: limit of the check, as of `verifier check`.")
+        float | None, typer.Option(metavar="GIB", help="With --latex: limit of the check, as of `verifier check`.")
     ] = None,
     cpu_seconds: Annotated[
-        int | None, typer.Option(help="With --latex: limit of the check, as of `verifier check`.")
+        int | None, typer.Option(metavar="S", help="With --latex: limit of the check, as of `verifier check`.")
     ] = None,
 ) -> None:
     """Say in words what a certificate claims, for which data and network, and its trust base (without checking it).
@@ -94,7 +96,7 @@ def show(
 
 
 def init(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Where to write the sample.")] = Path("case.toml"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the sample.")] = Path("case.toml"),
     model: Annotated[
         Path | None, typer.Option("--model", metavar="NET.onnx", help="Write a case for this model instead.")
     ] = None,

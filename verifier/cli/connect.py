@@ -37,8 +37,12 @@ def connect(
     a: Annotated[Path, typer.Argument(metavar="A.toml", help="Case file of the first network.")],
     b: Annotated[Path, typer.Argument(metavar="B.toml", help="That of the second: same data, same architecture.")],
     out: CertificateOption = None,
-    seed_a: Annotated[int | None, typer.Option("--seed-a", min=0, help="Replace the seed of A's case.")] = None,
-    seed_b: Annotated[int | None, typer.Option("--seed-b", min=0, help="Replace the seed of B's case.")] = None,
+    seed_a: Annotated[
+        int | None, typer.Option("--seed-a", min=0, metavar="N", help="Replace the seed of A's case.")
+    ] = None,
+    seed_b: Annotated[
+        int | None, typer.Option("--seed-b", min=0, metavar="N", help="Replace the seed of B's case.")
+    ] = None,
     epsilon: Annotated[
         str | None, typer.Option("--epsilon", metavar="E", help="Keep the loss at most E while U moves, such as 1e-6.")
     ] = None,

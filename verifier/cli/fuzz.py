@@ -16,7 +16,7 @@ from verifier.errors import InputError, nearest
 
 def fuzz(
     properties: Annotated[
-        list[str] | None, typer.Argument(metavar="[PROPERTY ...]", help="Built-in properties; none: all of them.")
+        list[str] | None, typer.Argument(metavar="PROPERTY", help="Built-in properties; none: all of them.")
     ] = None,
     examples: Annotated[
         int | None, typer.Option("--examples", min=1, metavar="N", help="Examples for each (default: 200).")
@@ -24,7 +24,7 @@ def fuzz(
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0.0, metavar="T", help="Time for all of them together.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the examples.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of the examples.")] = 0,
     conjecture: Annotated[
         str | None,
         typer.Option("--conjecture", metavar="FILE.py[:FUNCTION]", help="Search for a counterexample of your own."),

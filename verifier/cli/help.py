@@ -1,10 +1,10 @@
-"""What ``verifier --help`` lists: every command in one whole row, in the order in which a newcomer needs them."""
+"""What ``--help`` lists: every command in one whole row, in the order in which a newcomer needs them; its arguments."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Prove": {
@@ -46,6 +46,40 @@ Exit codes    0 proved, accepted or as expected; 1 refuted, rejected or
               unexpected; 2 unusable input; 3 undecided; 130 interrupted"""
 
 _COMPLETION = ("install_completion", "show_completion")
+
+
+class PlainCommand(TyperCommand):
+    """A command whose arguments are listed by their names alone, ``CASE.toml``: no braces, no types of Python."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Name the arguments; brackets only where one may be left out.
+
+        Parameters
+        ----------
+        ctx
+            The context of the command line.
+
+        Returns
+        -------
+        list
+            The words of the usage line behind the command's name.
+        """
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, without the types of Python, and the options.
+
+        Parameters
+        ----------
+        ctx
+            The context of the command line.
+        formatter
+            Writes to the terminal.
+        """
+        for parameter in self.get_params(ctx):
+            if parameter.param_type_name == "argument":
+                parameter.display_type_rich = lambda ctx: None  # type: ignore[attr-defined]
+        super().format_options(ctx, formatter)
 
 
 class CommandSections(TyperGroup):

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from verifier import __version__
 from verifier.cli.common import JsonOption
+from verifier.errors import InputError
+
+if TYPE_CHECKING:
+    from verifier.statements.statement import Statement
 
 
 def statements(
     label: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[LABEL]", help="Tell everything about this statement, such as W0 or T3.4(2)."),
+        typer.Argument(metavar="LABEL", help="Tell everything about these statements, such as W0 or T3.4(2)."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -28,7 +32,16 @@ def statements(
     from verifier.statements.listing import as_json as to_json
     from verifier.statements.listing import find
 
-    chosen = find(STATEMENTS, " ".join(label)) if label else list(STATEMENTS.values())
+    def about(words: list[str]) -> list[Statement]:
+        """One label, which may hold a space, or several."""
+        try:
+            return find(STATEMENTS, " ".join(words))
+        except InputError:
+            if len(words) == 1:
+                raise
+            return [each for word in words for each in find(STATEMENTS, word)]
+
+    chosen = about(label) if label else list(STATEMENTS.values())
     if as_json:
         text = json.dumps({"version": __version__, "statements": [to_json(each) for each in chosen]}, indent=1)
     elif label:

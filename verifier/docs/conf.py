@@ -21,7 +21,7 @@ copyright = "the verifier authors, MIT licence"
 version = release = verifier.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
@@ -33,6 +33,7 @@ extensions = [
 exclude_patterns = ["_build", "_extensions"]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"
 # "shape" in the types of parameters is a word, not one of the attributes of that name
 suppress_warnings = ["ref.python"]
 

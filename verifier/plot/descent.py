@@ -25,6 +25,7 @@ from verifier.plot.description import describe
 from verifier.plot.places import Places, extend, free_legend, place_label
 from verifier.plot.style import axes_or_new, dress, palette_of, width_at_most
 from verifier.problem import Problem
+from verifier.verdict import Verdict
 
 Sample = tuple[float, float, float]
 """Time, lower and upper bound of the loss."""
@@ -166,6 +167,8 @@ def certified_path(path: object) -> tuple[Path, Escape | None]:
     if isinstance(found, Report):
         step = next((step for step in found.steps if step.key == "path"), None)
         reason = "" if step is None else step.reason
+        if step is not None and step.verdict is Verdict.PROVED and found.descent is None and found.escape is None:
+            raise InputError(f"what is drawn is a path to loss 0; the one that was certified is not ({step.label})")
         found = found.descent or found.escape
     if isinstance(found, EscapeResult):
         reason, found = found.reason, found.escape

@@ -13,7 +13,9 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.path import Path as Curve
 from numpy.typing import NDArray
 
+from verifier.display import count
 from verifier.errors import InputError
+from verifier.network.arguments import BoolArray
 from verifier.network.layers import Layer
 from verifier.network.network import Network
 from verifier.outcome import Report
@@ -22,6 +24,7 @@ from verifier.plot.description import describe
 from verifier.plot.style import Palette, axes_or_new, palette_of
 from verifier.problem import Problem
 
+MISSING = "Some arcs to outputs are missing: V is 0 there."
 LINES = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 """Line styles: with them 8 colours tell 32 shared weights apart."""
 CHANNEL_GAP = 0.7
@@ -90,7 +93,7 @@ def network(
     Raises
     ------
     InputError
-        If ``outputs`` or ``most`` is below 2, or this is no network.
+        If ``outputs`` or ``most`` is below 2 (``outputs`` below 1 for a report's network), or this is no network.
 
     Examples
     --------
@@ -99,25 +102,30 @@ def network(
     >>> print(vf.plot.description(vf.plot.network(vf.Network(2, vf.Dense(3, "tanh", skip=True)), Figure().subplots())))
     Network: From left to right: input, 2 units; dense, tanh, 3 units, all to outputs; outputs, 2.
     """
+    arcs: BoolArray | None = None
+    least = 2
     if isinstance(net, Report | Problem):
+        arcs = (net.problem if isinstance(net, Report) else net).arcs
+        least = 1  # a regression may have a single output
         outputs = net.v.shape[1] if outputs is None else outputs
         net = net.network
     outputs = 2 if outputs is None else outputs
     if not isinstance(net, Network):
         raise InputError(f"{type(net).__name__} is no network; give a vf.Network or a report")
-    if outputs < 2 or most < 2:
-        raise InputError(f"outputs = {outputs}, most = {most}; both must be at least 2")
+    if outputs < least or most < 2:
+        raise InputError(f"outputs = {outputs}, most = {most}; they must be at least {least} and 2")
     ax = axes_or_new(ax, (6.4, 3.8))
     palette = palette_of(ax)
     if net.layered is None:
         draw_blocks(ax, palette, net, outputs)
         boxes = (text.get_text().replace("\n", ", ") for text in ax.texts)
-        describe(ax, "Network", f"Boxes from left to right, with an arc for each read: {'; '.join(boxes)}.")
+        said = f"Boxes from left to right, with an arc for each read: {'; '.join(boxes)}."
+        describe(ax, "Network", said if arcs is None else f"{said} {MISSING}")
         return ax
-    drawing = _layout(net, outputs, most)
+    drawing = _layout(net, outputs, most, whole=arcs is None)
     for index, layer in enumerate(net.layers):
         _arcs(ax, palette, net, index, layer, drawing)
-    _output_arcs(ax, palette, net, outputs, drawing)
+    _output_arcs(ax, palette, net, np.ones((net.skip_count, outputs), dtype=bool) if arcs is None else arcs, drawing)
     _units(ax, palette, net, drawing)
     ax.set_xlim(-0.45, len(drawing.columns) - 0.55)
     room = 0.05 * (drawing.high - drawing.low) + 0.3
@@ -128,18 +136,28 @@ def network(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     columns = (column.title.replace("\n", ", ") for column in drawing.columns)
-    describe(ax, "Network", f"From left to right: {'; '.join(columns)}.")
+    said = f"From left to right: {'; '.join(columns)}."
+    describe(ax, "Network", said if arcs is None else f"{said} {MISSING}")
     return ax
 
 
-def _layout(net: Network, outputs: int, most: int) -> _Drawing:
+def _layout(net: Network, outputs: int, most: int, *, whole: bool) -> _Drawing:
+    """Places and titles of all columns; ``whole``: every feature has an arc to every output."""
     skips = dict(net.skip_units)
     columns = [_column(net.input_shape, f"input\n{_size(net.input_shape)}", most)]
     for index, (layer, shape) in enumerate(zip(net.layers, net.shapes, strict=True)):
         what = layer.kind if layer.activation is None else f"{layer.kind}, {layer.activation.name}"
         skip = len(skips.get(index, ()))
         size = math.prod(shape)
-        to_outputs = "" if not skip else "\nall to outputs" if skip == size else f"\n{skip} to outputs"
+        to_outputs = (
+            ""
+            if not skip
+            else "\nsome arcs to outputs"
+            if not whole
+            else "\nall to outputs"
+            if skip == size
+            else f"\n{skip} to outputs"
+        )
         columns.append(_column(shape, f"{what}\n{_size(shape)}{to_outputs}", most))
     bias = "\nwith bias" if net.output_bias else ""
     columns.append(_column((outputs,), f"outputs\n{outputs}{bias}", most))
@@ -154,7 +172,7 @@ def _layout(net: Network, outputs: int, most: int) -> _Drawing:
 
 def _size(shape: Sequence[int]) -> str:
     if len(shape) == 1:
-        return f"{shape[0]} units"
+        return count(shape[0], "unit")
     positions = " x ".join(map(str, shape[1:]))
     return f"{shape[0]} channel{'s' if shape[0] > 1 else ''} of {positions}"
 
@@ -212,17 +230,18 @@ def _arcs(ax: Axes, palette: Palette, net: Network, index: int, layer: Layer, dr
         ax.add_collection(arcs)
 
 
-def _output_arcs(ax: Axes, palette: Palette, net: Network, outputs: int, drawing: _Drawing) -> None:
-    last = len(drawing.columns) - 1
+def _output_arcs(ax: Axes, palette: Palette, net: Network, arcs_of: BoolArray, drawing: _Drawing) -> None:
+    """Draw the arcs from the features to the outputs; ``arcs_of``, (M, m): which there are."""
+    last, column = len(drawing.columns) - 1, 0
     for index, units in net.skip_units:
         between = drawing.columns[index + 2 : last]
         height = max((abs(y) for column in between for y in column.heights), default=0.0)
         curves = []
-        for unit in units:
+        for row, unit in enumerate(units, start=column):
             if (index + 1, unit) not in drawing.places:
                 continue
             start = drawing.places[index + 1, unit]
-            for output in range(outputs):
+            for output in np.flatnonzero(arcs_of[row]).tolist():
                 if (last, output) in drawing.places:
                     curves.append(_curve(start, drawing.places[last, output], height, straight=not between))
         arcs = PathCollection(
@@ -236,6 +255,7 @@ def _output_arcs(ax: Axes, palette: Palette, net: Network, outputs: int, drawing
         )
         arcs.set_gid(f"outputs from layer{index}")
         ax.add_collection(arcs, autolim=False)
+        column += len(units)
         ends = np.array([_middle(curve) for curve in curves] or [0.0])
         drawing.low, drawing.high = min(drawing.low, ends.min()), max(drawing.high, ends.max())
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from verifier.balls.exact import Dyadic, at_least, lower_float, upper_float
 from verifier.balls.margins import Margins
+from verifier.display import count
 from verifier.errors import InputError
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.outcome import Report
@@ -85,7 +86,7 @@ All are at least 0.9999.
         words = rf"$\gamma \geq$ {at_least(bound, 3)}: proved bound of all"
         ax.axhline(bound, color=palette.accent, linestyle="--", linewidth=1.1, gid="gamma", label=words, zorder=3)
     dress(ax, title=_title(low, high), x="sample, sorted by its margin", y="margin: true class minus best other")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlim(0.0, len(order) + 1.0)
     ax.margins(y=0.08)
     free_legend(ax, (1.0, 0.0), markerscale=1.5, ncols=1 if classes is None or len(np.unique(classes)) < 4 else 2)
@@ -96,7 +97,7 @@ All are at least 0.9999.
 
 def _title(low: NDArray[np.float64], high: NDArray[np.float64]) -> str:
     wrong, open_ = int((high <= 0).sum()), int(((low <= 0) & (high > 0)).sum())
-    title = f"Margins: {int((low > 0).sum())} of {len(low)} samples certified correct"
+    title = f"Margins: {int((low > 0).sum())} of {count(len(low), 'sample')} certified correct"
     return title + (f", {wrong} certified wrong" if wrong else "") + (f", {open_} open" if open_ else "")
 
 
@@ -105,7 +106,9 @@ def _smallest(given: object) -> tuple[NDArray[np.float64], NDArray[np.float64], 
     gamma: Dyadic | None = None
     if isinstance(given, Report):
         if given.zero_loss is None:
-            raise InputError("no margins were asked for, or labels conflict: the report has no zero_loss to draw")
+            raise InputError(
+                "the report has no margins to draw: none were asked for, or labels conflict, or it is a regression"
+            )
         given = given.zero_loss
     if isinstance(given, ZeroLoss):
         if given.margins is None:

@@ -12,6 +12,7 @@ from verifier.balls.exact import about
 from verifier.data.dataset import Dataset
 from verifier.errors import InputError
 from verifier.landscape.approx_loss import approx_loss_of
+from verifier.landscape.line_barrier import with_labels
 from verifier.network.forward import approx_features
 from verifier.network.network import Array, Network
 from verifier.outcome import Report
@@ -26,6 +27,8 @@ APPROX = r"$\log_{10}$ of the loss (approx., float)"
 LOWEST = 1e-300
 LINEAR = 30.0
 """Losses that differ by at most this factor are drawn on a linear axis."""
+FLAT = 0.01
+"""Decades that the colours of a surface show at least."""
 LEVELS = 24
 """Colours of a surface."""
 UNPROVED = "All of it is evaluated in floating point; nothing in this picture is certified."
@@ -265,7 +268,10 @@ def fill_surface(
     """
     palette = palette_of(ax)
     shown = np.log10(np.maximum(losses, max(LOWEST, floor or 0.0)))
-    levels = MaxNLocator(LEVELS).tick_values(float(shown.min()), float(shown.max()))
+    least, most = float(shown.min()), float(shown.max())
+    if most - least < FLAT:  # as on a plane without slope: colours would show rounding errors
+        least, most = (least + most - FLAT) / 2, (least + most + FLAT) / 2
+    levels = MaxNLocator(LEVELS).tick_values(least, most)
     filled = ax.contourf(first, second, shown, levels=levels, cmap=palette.sequential)
     filled.set_gid("surface")
     filled.set_edgecolor("face")  # no hairlines between the colours in a vector file
@@ -274,7 +280,7 @@ def fill_surface(
     )
     if bar:
         colour_bar = ax.figure.colorbar(filled, ax=ax, pad=0.02)
-        colour_bar.ax.yaxis.set_major_locator(MaxNLocator(7, integer=True))
+        colour_bar.ax.yaxis.set_major_locator(MaxNLocator(7, integer=most - least > 2))
         colour_bar.set_label(APPROX if floor is None else f"{APPROX}, cut at {floor:g}")
         fit_words(colour_bar.ax)
         colour_bar.outline.set_visible(False)
@@ -289,7 +295,9 @@ def _point(
     if isinstance(given, Problem):
         if not (u is None and v is None and data is None):
             raise InputError("a report has its own U, V and samples; leave them out, and name the others: ax=ax")
-        return given.network, given.u, given.v, given.rows
+        if given.data.targets is not None:
+            raise InputError("the cross-entropy is drawn, of classes; this is a regression")
+        return given.network, given.u, given.v, with_labels(given.rows, given.grouping.label_counts)
     if not isinstance(given, Network):
         raise InputError(f"{type(given).__name__} is no network; give a report, or a network with U, V and data")
     if u is None or v is None or data is None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.exact import Dyadic, about, at_least, lower_float, upper_float
 from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.display import count
 from verifier.errors import InputError
 from verifier.network.network import Array, Network
 from verifier.outcome import Report
@@ -25,6 +26,8 @@ from verifier.rank.matrix import MatrixResult
 from verifier.rank.singular_values import singular_values as enclose
 from verifier.rank.spectrum_search import SingularValues
 
+NEARLY = 1.1
+"""Values that differ by less than this factor are drawn on an axis of two octaves: its numbers would be all alike."""
 SMALLEST = 1e-300
 """Smallest number drawn on a logarithmic axis."""
 
@@ -82,7 +85,7 @@ The largest is at least 2.08, the smallest at least 0.2732.
     if zero.any():
         _zeros(ax, index[zero], floor, f"proved to be 0 ({int(zero.sum())} of them)")
     ax.set_xlim(0.3, len(low) + 0.7)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     title = f"Singular values of a {result.samples} x {result.columns} matrix"
     dress(ax, title=title, x="index, largest first", y=r"singular value $\sigma_k$")
     free_legend(ax, (1.0, 1.0), upwards=True)
@@ -90,6 +93,8 @@ The largest is at least 2.08, the smallest at least 0.2732.
     said.append(
         f"The largest is at least {at_least(result.lower[0])}, the smallest at least {at_least(result.lower[-1])}."
     )
+    if result.columns < result.samples:
+        said.append(f"There are fewer columns than rows, so sigma_k is 0 for k above {result.columns}.")
     said += [f"{int(zero.sum())} of them are proved to be 0."] if zero.any() else []
     describe(ax, title, " ".join(said))
     return ax
@@ -201,9 +206,10 @@ def psi(
     largest = float(np.abs(values).max()) or 1.0
     image = ax.imshow(values, cmap=palette.diverging, norm=Normalize(-largest, largest), aspect="auto")
     image.set_gid("psi")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    title = rf"$\Psi(U)$: {values.shape[0]} samples, {values.shape[1]} units connected to the outputs"
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    size = f"{count(values.shape[0], 'sample')}, {count(values.shape[1], 'unit')} connected to the outputs"
+    title = rf"$\Psi(U)$: {size}"
     several = network is not None and len(network.features) > 1
     dress(ax, title=title, x="skip unit", y="sample", grid=None, pad=16.0 if several else 6.0)
     if network is not None and several:
@@ -213,7 +219,6 @@ def psi(
         colour_bar.set_label("value of the unit on the sample")
         colour_bar.outline.set_visible(False)
     low, high = about(float(values.min())), about(float(values.max()))
-    size = f"{values.shape[0]} samples, {values.shape[1]} units connected to the outputs"
     described = f"{size}; values from about {low} to about {high}, drawn in floating point."
     describe(ax, "Feature matrix Psi(U)", described)
     return ax
@@ -280,6 +285,8 @@ def _intervals(ax: Axes, x: NDArray[np.number], low: Array, high: Array, *, size
     ax.set_yscale("log")
     ax.vlines(x, bottom, high, colors=colour, linewidth=2.0, gid="intervals")
     ax.plot(x, middle, "o", color=colour, markersize=size, gid="values", label=f"certified, {width}")
+    if positive and float(high.max()) < NEARLY * float(low.min()):  # equal but for rounding: numbers that can be read
+        ax.set_ylim(float(low.min()) / 2.0, 2.0 * float(high.max()))
     return floor, middle
 
 

@@ -88,6 +88,7 @@ class View:
     level: Level
     shared: Mapping[str, Usual | None]
     told: Mapping[tuple[str, Verdict], Line]
+    steps: Mapping[str, str]
 
     @property
     def conclusion(self) -> Conclusion:
@@ -99,12 +100,18 @@ class View:
         """What the conclusion is the verdict of, in words."""
         if self.case.error is not None:
             return ""
-        return COLUMNS[VALLEYS if self.case.theorem else "path" if self.case.step("path") is not None else "rank"]
+        if self.case.theorem:
+            return COLUMNS[VALLEYS] + (", without weight decay" if self.case.weight_decay else "")
+        return COLUMNS["path" if self.case.step("path") is not None else "rank"]
 
     def line(self, found: Step | StatementRecord) -> Line | None:
         """What is said of a step or a statement in a line: whether its verdict is bad news."""
         names = (found.label, getattr(found, "key", ""))
         return next((line for name in names if (line := self.told.get((name, found.verdict))) is not None), None)
+
+    def name(self, found: Step | StatementRecord) -> str:
+        """What a verdict is the verdict of, in words; the reason that follows it may say why it is REFUTED."""
+        return found.title if isinstance(found, StatementRecord) else self.steps[found.key]
 
     @property
     def cells(self) -> list[Cell]:
@@ -122,6 +129,8 @@ class View:
         if found.verdict is Verdict.PROVED and found.label in PATH_KINDS:
             kind = PATH_KINDS[found.label]
             note = "may rise by epsilon" if kind.rises else "to near the infimum" if kind.conflict else ""
+        if key == VALLEYS and self.case.weight_decay:
+            note = ", ".join(filter(None, ("without weight decay", note)))
         if key == "path" and found.verdict is Verdict.REFUTED:
             note = ", ".join(filter(None, ["to the least loss asked for", note]))
         return Cell(COLUMNS[key], found.verdict, "", note, line is not None and line.calm)
@@ -214,7 +223,10 @@ def page(results: SuiteResult) -> bytes:
 
 def _render(results: SuiteResult, level: Level) -> str:
     shared = _shared(results.records) if level == "compact" else {}
-    views = [View(case, f"c{index}", level, shared, _told(case)) for index, case in enumerate(results.records, start=1)]
+    views = [
+        View(case, f"c{index}", level, shared, _told(case), _steps(case))
+        for index, case in enumerate(results.records, start=1)
+    ]
     single = len(views) == 1
     style, policy = page_template.style_sheet()
     title = (views[0].case.title or views[0].case.name) if single else count(len(views), "case")
@@ -245,6 +257,13 @@ def _render(results: SuiteResult, level: Level) -> str:
 def _told(case: CaseRecord) -> dict[tuple[str, Verdict], Line]:
     """What is said of each statement and step in a line, by its label and verdict: steps may share a label."""
     return {(line.label, line.verdict): line for _, own in lines(case, verbose=True) for line in own}
+
+
+def _steps(case: CaseRecord) -> dict[str, str]:
+    """What each step is about, in words, by its key: the lines of the steps are the first ones."""
+    if not case.steps:
+        return {}
+    return {step.key: line.words for step, line in zip(case.steps, lines(case, verbose=True)[0][1], strict=True)}
 
 
 def _filters(views: Sequence[View]) -> list[dict[str, Any]]:

@@ -32,10 +32,19 @@ FLAT = 0.3
 """Decades that an axis shows at least."""
 LINE = 32
 """Height of a line of text."""
+LETTER = 15
+"""Width of a letter, about."""
 FEW = 15
 """Up to so many points are marked as such."""
+WIDE = 5.0
+"""From this quotient of losses on, an axis has numbers at 1, 2, 5 times powers of ten."""
+LONGEST_EXPONENT = 5
+"""Digits of an exponent at an axis; a longer one is written as 2e19."""
 FLOATS = 300.0
 """Decades that binary64 has."""
+
+RAISED = str.maketrans("-.e0123456789", "⁻·ᵉ⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Characters of a number as exponents."""
 
 Place = Callable[[float], int]
 """From a value to a coordinate."""
@@ -53,18 +62,14 @@ class Tick:
 class Level:
     """A horizontal line: a target, up to where the loss is certified to be below it (``x``), or a floor.
 
-    The text is left out ("") where it would cover that of another line. It is ``high`` if the curve leaves room at the
-    right only.
+    The text is left out ("") where it would cover that of another line. It stands at the ``right`` if the curve is
+    below the line there, and else at the left.
     """
 
     y: int
     text: str
     x: int | None = None
-
-    @property
-    def high(self) -> bool:
-        """Whether the line is in the upper part, where the curve begins at the left."""
-        return self.y < TOP + (HEIGHT - TOP - BOTTOM) / 2
+    right: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,7 @@ def _panel(pieces: Sequence[Piece], curve: Curve, kind: str, *, fine: bool) -> P
             for a, b, c in points
             if fine and 2 < len(points) <= FEW and not PATH_KINDS[curve.label].conflict
         ),
-        levels=_apart(levels),
+        levels=_apart([replace(level, right=_is_free_at_right(level, placed)) for level in levels]),
         boundary=x(float(curve.legs)) if escapes else None,
     )
 
@@ -183,6 +188,14 @@ def _apart(levels: Sequence[Level]) -> tuple[Level, ...]:
         crowded = any(abs(level.y - other.y) < LINE for other in found if other.text)
         found.append(replace(level, text="") if crowded else level)
     return tuple(found)
+
+
+def _is_free_at_right(level: Level, placed: Sequence[Sequence[tuple[int, int, int]]]) -> bool:
+    """Whether the band, which goes down, is below the line wherever its text would stand at the right."""
+    above = [
+        after for points in placed for (_, _, high), (after, _, _) in itertools.pairwise(points) if high <= level.y
+    ]
+    return max(above, default=LEFT) < WIDTH - RIGHT - LETTER * len(level.text)
 
 
 def _band(points: Sequence[tuple[int, int, int]]) -> str:
@@ -262,6 +275,14 @@ def _decades(bottom: float, top: float) -> list[tuple[float, str]]:
         first = math.ceil(bottom / step) * step
         return [(float(k), _value(float(k))) for k in range(first, math.floor(top) + 1, step)]
     low, high = 10.0**bottom, 10.0**top
+    if high > WIDE * low:  # steps of one size would crowd at the top
+        powers = range(math.floor(bottom), math.ceil(top))
+        return [
+            (math.log10(k * 10.0**n), f"{k * 10.0**n:.4g}")
+            for n in powers
+            for k in (1, 2, 5)
+            if low <= k * 10.0**n <= high
+        ]
     step_size = _nice((high - low) / TICKS)
     return [
         (math.log10(k * step_size), f"{k * step_size:.4g}")
@@ -281,4 +302,7 @@ def _value(log10: float) -> str:
     """A loss for people, at a place on an axis: 13.8, 0.0012, 10⁻⁵⁰."""
     if -3.0 < log10 < 4.0:
         return f"{10.0**log10:.3g}"
-    return power_of_ten(round(log10))
+    exponent = round(log10)
+    if len(str(abs(exponent))) <= LONGEST_EXPONENT:
+        return power_of_ten(exponent)
+    return "10" + f"{exponent:.3g}".replace("e+", "e").translate(RAISED)

@@ -35,7 +35,7 @@ TRUST = (
     (
         "The certificate",
         "does not need the prover. The checker shares no code with it: to trust an accepted certificate is to trust "
-        "the mathematics, Python, python-flint and the few files of the checker.",
+        "the mathematics, Python, python-flint and the files of the checker.",
     ),
     (
         "What is not said",

@@ -15,6 +15,9 @@ from verifier.run.case import Case, StartSection
 MAX_NAMED = 8
 """Frozen parameters that are named."""
 
+ARCS = " by the arcs of the case"
+"""How units are connected where some arcs are missing."""
+
 
 class ProblemSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Data, network and start of a case.
@@ -22,7 +25,7 @@ class ProblemSummary(msgspec.Struct, frozen=True, kw_only=True):
     ``rows`` are the samples that Psi has rows for (N), ``total`` those of the data set, ``dimension`` their coordinates
     (d), ``classes`` m, ``parameters`` the number of hidden weights and biases (p). ``shape`` is the input's for the
     network; ``layers`` and ``start`` are words; ``targets`` the losses that the path is to reach. ``head`` says in
-    words what is not in the layers: an output bias, frozen parameters.
+    words what is not in the layers: an output bias, frozen parameters, missing arcs to outputs.
     """
 
     rows: int
@@ -56,30 +59,42 @@ def summarise(case: Case, problem: Problem, seed: int | None) -> ProblemSummary:
         dimension=data.dimension,
         classes=data.classes,
         shape=tuple(network.input_shape),
-        layers=network_words(network),
+        layers=network_words(network, "" if problem.arcs is None else ARCS),
         parameters=network.parameter_count,
         start=problem.start or _start(case.file.start, seed),
         targets=problem.targets,
-        head=_head(network),
+        head=_head(problem),
     )
 
 
-def network_words(network: Network) -> tuple[str, ...]:
-    """Say what a network consists of: a line for each layer, each block, or, if it was made from nodes, each node."""
+def network_words(network: Network, by: str = "") -> tuple[str, ...]:
+    """Say what a network consists of: a line for each layer, each block, or, if it was made from nodes, each node.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    by : str
+        How its units are connected to the outputs, where some arcs are missing.
+    """
     if network.layered is not None:
-        return tuple(_layer(network, index, layer) for index, layer in enumerate(network.layers))
+        return tuple(_layer(network, index, layer, by) for index, layer in enumerate(network.layers))
     return tuple(line.split(None, 2)[2] for line in network.summary().splitlines()[1:-1])
 
 
-def _head(network: Network) -> str:
+def _head(problem: Problem) -> str:
+    network = problem.network
     frozen = [node.name for node in network.nodes if isinstance(node, Constant) and "." in node.name]
     words = ["an output bias, the last row of V"] if network.output_bias else []
     more = ", ..." if len(frozen) > MAX_NAMED else ""
     words += [f"frozen: {', '.join(frozen[:MAX_NAMED])}{more}"] if frozen else []
+    if problem.arcs is not None:
+        missing = problem.arcs.size - int(problem.arcs.sum())
+        words.append(f"{missing} of the {problem.arcs.size} arcs to outputs are missing, V is 0 there")
     return "; ".join(words)
 
 
-def _layer(network: Network, index: int, layer: Layer) -> str:
+def _layer(network: Network, index: int, layer: Layer, by: str) -> str:
     shape, units = network.shapes[index], math.prod(network.shapes[index])
     size = f"{units} unit{'s' if units != 1 else ''}"
     kind = {"dense": "dense", "avgpool": "average pooling"}.get(layer.kind, layer.kind)
@@ -95,7 +110,7 @@ def _layer(network: Network, index: int, layer: Layer) -> str:
     words.append("reads " + ", ".join("the input" if source == "input" else f"layer {source}" for source in sources))
     connected = units if layer.skip is True else 0 if layer.skip is False else len(layer.skip)
     if connected:
-        words.append(f"{'all' if connected == units else connected} connected to the outputs")
+        words.append(f"{'all' if connected == units else connected} connected to the outputs{by}")
     return "; ".join(words)
 
 
