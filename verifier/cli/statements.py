@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def statements(
     label: Annotated[
         list[str] | None,
-        typer.Argument(metavar="LABEL", help="Tell everything about these statements, such as W0 or T3.4(2)."),
+        typer.Argument(metavar="LABEL", help="Tell everything about these statements, such as W0 or 'T3.4(2)'."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,5 +47,5 @@ def statements(
     elif label:
         text = "\n\n".join(map(str, chosen))
     else:
-        text = f"{STATEMENTS}\n\nEverything about one of them: verifier statements LABEL"
+        text = f"{STATEMENTS}\n\nEverything about one: verifier statements LABEL, such as W0 or 'T3.4(2)'"
     sys.stdout.write(f"{text}\n")

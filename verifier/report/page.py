@@ -28,6 +28,7 @@ from verifier.report import page_template, picture, sentences
 from verifier.report.results import read_results
 from verifier.report.text import formula, visible
 from verifier.run.record import CaseRecord, StatementRecord, SuiteResult
+from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.downhill_path import PATH_KINDS
 from verifier.statements.groups import grouped, placed
 from verifier.verdict import Verdict
@@ -284,11 +285,13 @@ def _filters(views: Sequence[View]) -> list[dict[str, Any]]:
 
 
 def _glossary(cases: Sequence[CaseRecord]) -> list[StatementRecord]:
-    """Every statement of the cases once, in the order in which they come."""
+    """Every statement of the cases once, by the name that it has wherever it is found, in the order of the cases."""
     found: dict[str, StatementRecord] = {}
     for case in cases:
         for step in case.theorem:
-            found.setdefault(step.label, step)
+            known = STATEMENTS.get(step.label)
+            title = step.title if known is None else known.title
+            found.setdefault(step.label, msgspec.structs.replace(step, title=title))
     return list(found.values())
 
 

@@ -186,7 +186,8 @@ def _samples(case: Case) -> tuple[SampleSource, Dataset | None, str]:
 
 def _explicit(found: WitnessResult) -> str:
     depth = f", through {len(found.chain)} layers below" if found.chain else ""
-    radius = "" if found.radius is None else f"; every U' within {at_least(found.radius)} of it in each parameter too"
+    ball = found.radius
+    radius = "" if ball is None else f"; full rank at every U' within {at_least(ball)} of it in each parameter"
     sigma = "sigma_N > 0" if found.sigma_lower is None else f"sigma_N >= {at_least(found.sigma_lower)}"
     return f"an explicit U from {found.samples} thresholds{depth}: {sigma}{radius}"
 

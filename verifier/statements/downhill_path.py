@@ -79,11 +79,15 @@ PATH_KINDS = {
 
 TO_A_LOSS = "a path to the least of the losses asked for"
 """What is REFUTED where labels conflict and a loss below the infimum is asked for: a path to the infimum is not."""
+NEAR_THE_INFIMUM = "a path to near the infimum from the given start"
+"""What is PROVED where labels conflict, and in a regression: it ends within an epsilon of the infimum."""
 
 
 def _prove(known: Known) -> Finding:
     verdict, reason = known.evidence.path_result
-    return Finding(verdict, reason, name=TO_A_LOSS if verdict is Verdict.REFUTED else "")
+    near = known.evidence.data.targets is not None or not known.evidence.labels_agree
+    names = {Verdict.REFUTED: TO_A_LOSS, Verdict.PROVED: NEAR_THE_INFIMUM if near else ""}
+    return Finding(verdict, reason, name=names.get(verdict, ""))
 
 
 DOWNHILL_PATH = Statement(
