@@ -1,7 +1,8 @@
 """Pictures of what was proved: matplotlib axes in, axes out, colours that the colour-blind can tell apart.
 
-Everything but the loss slices is drawn from enclosures. What a report has is drawn from the report itself. ``with
-vf.plot.style("dark"):`` changes the look, `description` says what a picture shows, `save` writes it with that.
+Losses on slices and planes, samples beside a band, and the colours of Psi are drawn in floating point, and say so; all
+else is drawn from enclosures. What a report has is drawn from the report itself. `description` says what a picture
+shows, `save` writes it with that, and ``with vf.plot.style("dark"):`` changes the look.
 
 Examples
 --------

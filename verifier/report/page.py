@@ -113,6 +113,10 @@ class View:
         """What a verdict is the verdict of, in words; the reason that follows it may say why it is REFUTED."""
         return found.title if isinstance(found, StatementRecord) else self.steps[found.key]
 
+    def title(self, statement: StatementRecord) -> str:
+        """A statement's name; that of the path says which kind was proved: to near the infimum, by epsilon upwards."""
+        return self.steps.get("path", statement.title) if statement.label == "path" else statement.title
+
     @property
     def cells(self) -> list[Cell]:
         """What the index says of the case, in the order of `COLUMNS`."""
