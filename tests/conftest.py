@@ -1,6 +1,7 @@
 """Hypothesis profiles: ``ci`` (deterministic) by default, ``deep`` by ``HYPOTHESIS_PROFILE=deep``; and one browser."""
 
 import os
+import sys
 
 import hypothesis.internal.conjecture.providers as providers
 import numpy as np
@@ -24,6 +25,14 @@ providers._get_local_constants = lambda: providers._local_constants
 def rng(request):
     """Return the generator of a seed that a test is parametrised by (see `planted.seeds`)."""
     return np.random.default_rng(request.param)
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    """Close what a test drew by pyplot, such as an example of the guide: other tests ask that nothing is open."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 browser = pytest.fixture(scope="session", name="browser")(start_browser)
