@@ -286,6 +286,13 @@ def test_wrong_products_are_refused(product):
         require(record)
 
 
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_products_that_are_not_finite_are_refused(wrong):
+    backend = Backend(np, "numpy", product=lambda a, b: np.where(a @ b > 0.0, wrong, 0.0))
+    with pytest.raises(NotEnclosed, match="a product in double-double is not finite"):
+        products.matmul(backend, np.eye(3), np.eye(3), Products())
+
+
 def test_a_library_that_contracts_is_refused(monkeypatch):
     monkeypatch.setattr(products, "not_error_free", lambda backend: True)
     record = Products()
