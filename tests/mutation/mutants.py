@@ -135,12 +135,12 @@ MUTANTS = {
         "balls:float_margins term 28",
     ),
     "balls/test_binary64_guarantees.py::test_elementary_functions": (
-        "balls:TANH_ULPS constant 2",
-        "balls:exp term 7",
-        "balls:Table.__call__ constant 8",
-        "balls:Table.__call__ constant 4",
-        "balls:tanh constant 1",
-        "balls:sin call 34",
+        "balls/binary64:TANH_ULPS constant 2",
+        "balls/binary64:exp term 7",
+        "balls/binary64:Table.__call__ constant 8",
+        "balls/binary64:Table.__call__ constant 4",
+        "balls/binary64:tanh constant 1",
+        "balls/binary64:sin call 34",
     ),
     "balls/test_exact_guarantees.py::test_floats_survive_their_compaction": (
         "balls:term_integers constant 22",
