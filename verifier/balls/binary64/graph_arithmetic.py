@@ -128,7 +128,7 @@ class FloatBalls(Arithmetic[Enclosed]):
         """A result, if its bounds and, if ``look``, its midpoints are finite."""
         xp, shape = self.xp, tuple(int(n) for n in mid.shape[1:])
         if isinstance(each, float):
-            each = xp.full((1,) * mid.ndim, each, dtype=xp.float64)
+            each = xp.full((1,) * (len(shape) + 1), each, dtype=xp.float64)
         if norm is not None:
             norm = spread(xp, norm, shape, axes)
         finite = not (look or self.numbers.checked) or self.numbers.all_finite(mid)
