@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from flint import arb
@@ -25,6 +26,7 @@ from flint import arb
 from verifier.balls.binary64.backend import Backend, NotEnclosed
 from verifier.balls.binary64.bounds import TINY, gamma
 from verifier.balls.binary64.canary import require
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.matrix import ColumnSource
 from verifier.balls.exact import at_least, at_most, lower_float, upper_float
 from verifier.balls.feature_enclosure import Progress
@@ -68,6 +70,16 @@ class GramBound(Decided):
     block: int = 0
     width: int = 0
     peak_bytes: int = 0
+
+
+class GramProver(Protocol):
+    """Proves R2 of an enclosure of Psi: `certify_gram`, or something that keeps the Gram matrix elsewhere."""
+
+    def __call__(self, source: FloatEnclosure, *, tight: bool, progress: Progress | None) -> GramBound:
+        """Prove ``rank Psi = N`` and a lower bound of sigma_N.
+
+        Guarantee: that of `certify_gram`.
+        """
 
 
 def sigma_bound(gram: Gram, factor: Factor) -> float:

@@ -110,6 +110,7 @@ def whole_file(target: Path, write: Callable[[BinaryIO], Found]) -> Found:
             found = write(stream)
             stream.flush()
             os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)  # for workers of another user
         os.replace(temporary, target)
         folder = os.open(target.parent, os.O_RDONLY)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,8 +42,8 @@ Done = Callable[[Task], None]
 Run = Callable[[Sequence[Task], Done], None]
 """Does tasks that do not need each other, in any order, and tells of each; one whose needs turn out torn is left."""
 
-Say = Callable[[str, float], None]
-"""Told what is under way, and the fraction done."""
+Say = Callable[[str, float, float], None]
+"""Told what was done, the fraction of it all, and how many seconds the rest takes at that pace, NaN if unknown."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -74,7 +75,7 @@ class TiledGram:
 
     maker: Maker
     run: Run | None = None
-    say: Say = lambda words, fraction: None
+    say: Say = lambda words, fraction, left: None
     made: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, *, tight: bool = False) -> GramBound:
@@ -114,14 +115,14 @@ class TiledGram:
         maker = self.maker
         gram, digest = self._gram()
         shift = first_shift(gram, maker.cut.sizes, tight=tight)
-        if not (shift < float("inf") and gram.enclosure.is_finite()):
+        if not (shift < math.inf and gram.enclosure.is_finite()):
             return GramBound(Verdict.UNDECIDED, OVERFLOW)
         first = self._outcome(gram, digest, shift, estimate=True)
         if first.reason:
             return GramBound(Verdict.UNDECIDED, f"{first.reason}{TOO_SMALL}")
         factor = Factor({}, first.shift, arb(first.residual))
         sigma = sigma_bound(gram, factor)
-        if tight and 0.0 < first.estimate < float("inf"):
+        if tight and 0.0 < first.estimate < math.inf:
             for share in SHIFTS:
                 second = self._outcome(gram, digest, share * first.estimate, estimate=False)
                 better = Factor({}, second.shift, arb(second.residual))
@@ -181,10 +182,10 @@ class TiledGram:
         try:
             records = self._complete(shift, "Cholesky factor")
             factor = factor_of(maker.cut, records, gram, shift)
-            value = self._estimate(shift, records) if estimate else float("nan")
+            value = self._estimate(shift, records) if estimate else math.nan
             found = Outcome(digest, shift, upper_float(factor.residual), value)
         except Breakdown as error:
-            found = Outcome(digest, shift, float("inf"), float("nan"), str(error))
+            found = Outcome(digest, shift, math.inf, math.nan, str(error))
         if self._gram()[1] != digest:
             raise _Remade
         text = msgspec.msgpack.encode([*known, found])
@@ -213,11 +214,11 @@ class TiledGram:
                 task = Task(i, tile, shift)
                 yield from self.maker.column(records[task.name], task, block).items()
 
-        self.say("smallest eigenvalue, estimate", 1.0)
+        self.say("estimate of the smallest eigenvalue", 0.0, math.nan)
         try:
             return estimate_smallest(self.maker.backend, column, cut.edges, shift, STEPS)
         except TornTile:
-            return float("nan")
+            return math.nan
 
 
 class _Remade(Exception):
@@ -229,7 +230,7 @@ class Pace:
 
     def __init__(self, wanted: Sequence[Task], maker: Maker, say: Say, what: str) -> None:
         self.weights = {task.name: task.operations(maker.cut) for task in wanted}
-        self.say, self.what = say, what
+        self.say, self.what, self.tiles = say, what, maker.cut.tiles
         self.begun, self.here, self.ready = time.monotonic(), 0.0, 0.0
 
     def begin(self, known: Iterable[str]) -> None:
@@ -243,4 +244,4 @@ class Pace:
         self.ready += weight
         whole = sum(self.weights.values())
         seconds = (time.monotonic() - self.begun) * (whole - self.ready) / self.here
-        self.say(f"{self.what}, tile ({task.i}, {task.k}) done, {seconds:.0f} s left", self.ready / whole)
+        self.say(f"{self.what}, tile ({task.i}, {task.k}) of {self.tiles} rows", self.ready / whole, seconds)
