@@ -23,7 +23,7 @@ from test_binary64_guarantees import ARGUMENTS, ELEMENTARY, elementary_points, w
 
 from verifier.balls.activation import tree_kernel
 from verifier.balls.binary64 import elementary
-from verifier.balls.binary64 import float_enclosure as features
+from verifier.balls.binary64 import row_enclosure as features
 from verifier.balls.binary64.activation import Unsupported, array_kernel, kernel_bounds
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.bounds import TINY, U
