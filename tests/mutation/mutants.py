@@ -747,12 +747,12 @@ MUTANTS = {
     "rank/test_float_rank_guarantees.py::test_float_inverse_is_below_the_truth": ("rank:certify_inverse64 term 2",),
     "rank/test_float_rank_guarantees.py::test_float_norms": ("rank:_norm_by_gram negation 1",),
     "rank/test_float_rank_guarantees.py::test_float_residual_bounds_the_norm": (
-        "rank:_residual term 20",
-        "rank:_residual term 9",
+        "rank:residual_bounds term 22",
+        "rank:residual_bounds term 13",
         "rank:_radius_sums call 28",
-        "rank:_residual arithmetic 1",
+        "rank:_Witness64.residual arithmetic 0",
     ),
-    "rank/test_float_rank_guarantees.py::test_float_residual_covers_any_rounding": ("rank:_residual term 15",),
+    "rank/test_float_rank_guarantees.py::test_float_residual_covers_any_rounding": ("rank:_Witness64.unit term 1",),
     "rank/test_float_rank_guarantees.py::test_gram_bound_counts_radii": (
         "rank:accumulate term 27",
         "rank:accumulate arithmetic 7",

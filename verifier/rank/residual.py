@@ -40,12 +40,13 @@ class Residual64:
     """Upper bounds for a witness X.
 
     Guarantee: for every Psi in the enclosure, ``||I - Psi[:, columns] X||_F <= frobenius``, the 2-norm is at most
-    ``mixed``, and ``||X||_2 <= norm_x``. NaN or infinity: no bound.
+    ``mixed``, ``||X||_2 <= norm_x``, and ``||Psi[:, columns]||_F <= norm_a``. NaN or infinity: no bound.
     """
 
     frobenius: float
     mixed: float
     norm_x: float
+    norm_a: float
     lost: float
     """What of both bounds is due to radii and roundings, not to X."""
 
@@ -112,11 +113,12 @@ def residual_bounds(
     index = None if chosen is None else xp.asarray(chosen, dtype=xp.int64)
     sums = witness_sums(backend, sizes)
     column_sums = xp.zeros((n,), dtype=xp.float64)
-    squares, row, a_squares, z_squares, covered = arb(0), 0.0, arb(0), arb(0), 0
+    squares, row, a_squares, q_squares, z_squares, covered = arb(0), 0.0, arb(0), arb(0), arb(0), 0
     for rows, whole, radii in source.row_blocks():
         h = rows.stop - rows.start
-        if rows.start != covered or tuple(whole.shape) != (h, m) or tuple(radii.shape) != (m,):
-            raise ValueError(f"row block {rows} of shape {tuple(whole.shape)} does not continue at row {covered}")
+        shape = tuple(getattr(whole, "hi", whole).shape)
+        if rows.start != covered or shape != (h, m) or tuple(radii.shape) != (m,):
+            raise ValueError(f"row block {rows} of shape {shape} does not continue at row {covered}")
         covered = rows.stop
         q = radii if index is None else xp.take(radii, index, axis=0)
         a, r = witness.residual(whole, index, rows)
@@ -125,6 +127,7 @@ def residual_bounds(
         with working_precision(BITS):
             squares += total(backend, upper(xp.sum(r * r, axis=1), n))
             a_squares += total(backend, upper(xp.sum(a * a, axis=1), k))
+            q_squares += h * total(backend, upper(q * q, 0))
             z = _radius_sums(backend, sizes, q) if bool(xp.all(q >= 0.0)) else q * math.nan
             if backend.all_finite(z):
                 z_squares += h * total(backend, upper(z * z, 0))
@@ -142,7 +145,8 @@ def residual_bounds(
         common = g * product + enclosure + n * arb(TINY)
         mixed = (arb(largest_entry(backend, upper(column_sums, 2 * n))) * arb(row)).sqrt() + common + g
         frobenius = squares.sqrt() + common + g * arb(n).sqrt()
-        return Residual64(upper_float(frobenius), upper_float(mixed), norm_x, upper_float(common))
+        norm_a = upper_float(a_squares.sqrt() + q_squares.sqrt())
+        return Residual64(upper_float(frobenius), upper_float(mixed), norm_x, norm_a, upper_float(common))
 
 
 def _radius_sums(backend: Backend, x: Array, q: Array) -> Array:
