@@ -167,6 +167,14 @@ def test_the_residual_is_bounded_for_any_x_and_all_matrices_within_the_radii(rng
     assert np.linalg.norm(x.hi + x.lo, 2) <= found.norm_x * (1 + 1e-12)
 
 
+def test_radii_alone_are_bounded_too():
+    """Midpoints 0: the norm of Psi is that of the radii, in every row."""
+    source = Given([[0, 0]] * 3, radii=[3.0, 4.0], block=2)
+    found = residual_bounds(source, r1._PairWitness(BACKEND, Pair(np.ones((2, 3)), np.zeros((2, 3))), Products()), None)
+    assert 75 <= Fraction(found.norm_a) ** 2 < 76
+    assert 3 * 3 * 49 <= Fraction(found.lost) ** 2
+
+
 @seeds(3)
 def test_low_parts_count(rng):
     """Where leading parts say that X is an inverse, the low parts alone tell how far from one it is."""
@@ -255,6 +263,16 @@ def test_what_a_certificate_states_holds_exactly(n, last):
         product = rounded * witness.matrix.arb_mat() * arb((fmpz(1), fmpz(-witness.feature_bits)))
         size = sum((product[i, j] - int(i == j)) ** 2 for i in range(n) for j in range(n)).sqrt()
         assert size < bound.alpha.arb()
+
+
+def test_the_rounding_of_the_right_inverse_is_counted():
+    """1 / a lies halfway between two multiples of its last place."""
+    source = Given([[round(Fraction(2**101, 129))]], -90)
+    found = r1.certify_inverse_pair(source)
+    witness, bound = r1.exact_witness(found, None)
+    (numerator,), exponent = witness.matrix.integers()
+    gap = abs(source.exact[0][0] * numerator * Fraction(2) ** exponent - 1)
+    assert Fraction(1, 130) < gap <= bound.alpha.fraction() < 1
 
 
 @seeds(4)

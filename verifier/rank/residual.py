@@ -149,16 +149,16 @@ def residual_bounds(
         return Residual64(upper_float(frobenius), upper_float(mixed), norm_x, norm_a, upper_float(common))
 
 
-def _radius_sums(backend: Backend, x: Array, q: Array) -> Array:
-    """Bound ``q^T |X|``, shape (N,), entry by entry from above.
+def _radius_sums(backend: Backend, sizes: Array, q: Array) -> Array:
+    """Bound ``q^T |X|``, shape (N,), entry by entry from above; ``sizes`` are those of X, (K, N).
 
     Guarantee: an upper bound.
     """
-    xp, (k, n) = backend.xp, x.shape
+    xp, (k, n) = backend.xp, sizes.shape
     z = xp.zeros((n,), dtype=xp.float64)
     for start in range(0, k, ROWS):
         part = slice(start, min(start + ROWS, k))
-        z += xp.sum(xp.reshape(q[part], (-1, 1)) * xp.abs(x[part, :]), axis=0)
+        z += xp.sum(xp.reshape(q[part], (-1, 1)) * sizes[part, :], axis=0)
     return upper(z, 2 * k)
 
 
