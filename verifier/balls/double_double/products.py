@@ -156,8 +156,8 @@ def matmul(backend: Backend, a: Pair | Array, b: Pair | Array, record: Products,
     a, b = factor(backend, a), factor(backend, b)
     m, k, n = (int(size) for size in (*a.hi.shape, b.hi.shape[1]))
     c = _begun(backend, (m, n), record)
-    cut = plan(k, bits)[0]
-    for inner in pieces(k, LENGTH) if m * n > 0 else []:
+    cut = plan(max(1, k), bits)[0]
+    for inner in pieces(k, LENGTH) if min(m, k, n) > 0 else []:
         own = cut_of(inner.stop - inner.start, cut.slices)
         for columns in pieces(n, SIDE):
             right = sliced(backend, _part(b, inner, columns), own, right=True)
@@ -197,8 +197,8 @@ def matmul_stack(backend: Backend, a: Pair | Array, b: Pair | Array, record: Pro
     a, b = factor(backend, a), factor(backend, b)
     count, m, k, n = (int(size) for size in (*a.hi.shape, b.hi.shape[2]))
     c = _begun(backend, (count, m, n), record)
-    cut = plan(k, bits)[0]
-    for inner in pieces(k, LENGTH) if count * m * n > 0 else []:
+    cut = plan(max(1, k), bits)[0]
+    for inner in pieces(k, LENGTH) if min(count, m, k, n) > 0 else []:
         own = cut_of(inner.stop - inner.start, cut.slices)
         left = sliced(backend, _part(a, ..., inner), own, right=False)
         right = sliced(backend, _part(b, ..., inner, slice(None)), own, right=True)

@@ -23,7 +23,7 @@ So every partial sum, in any order, fused or not, is an integer of at most 2^53:
 (Karatsuba) and ``X_1 Y_3 + X_3 Y_1 + X_2 Y_2``: all differences and sums on the way are integers within the same bound.
 ``q (q + 1) / 2`` products give all q^2 products of slices.
 
-A line is cut only if its largest entry is 0 or in [2^-900, 2^500]; numbers below 2^-1022 that scaling makes are off by
+A line is cut only if its largest entry is 0 or in [2^-901, 2^500); numbers below 2^-1022 that scaling makes are off by
 at most 2^-1022 in units of sigma.
 """
 
@@ -50,7 +50,7 @@ MOST_BITS = 25
 MOST_SLICES = 3
 """More would give bits that a pair does not hold."""
 
-LENGTH = 2048
+LENGTH = 1536
 """Longest line that is cut; longer ones are cut into pieces first, each with its own sigma."""
 
 SMALLEST, LARGEST = -900, 500
