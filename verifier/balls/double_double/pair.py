@@ -58,6 +58,9 @@ TIMES_FLOAT = 3.01
 DIVIDE = 14.01
 """Relative error of `divide` in units of U2."""
 
+PAIR_SHARE = 4
+"""Functions of pairs have many temporaries: their chunks are so much shorter than those of functions of numbers."""
+
 _SPLITTER = 2.0**27 + 1.0
 """Veltkamp's factor: it cuts 53 bits into halves of 26, a sign included."""
 
@@ -67,6 +70,11 @@ class Pair(NamedTuple):
 
     hi: Array
     lo: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of both arrays."""
+        return tuple(int(n) for n in self.hi.shape)
 
 
 def two_sum(a: Array, b: Array) -> Pair:
@@ -261,10 +269,11 @@ def map_pairs(backend: Backend, function: Callable[..., Pair], *values: Pair) ->
     flat = [Pair(*(xp.reshape(part, (-1,)) for part in value)) for value in values]
     size = int(flat[0].hi.shape[0])
     hi, lo = xp.empty_like(flat[0].hi), xp.empty_like(flat[0].hi)
-    with np.errstate(all="ignore"):
-        for start in range(0, size, backend.chunk):
-            part = slice(start, min(start + backend.chunk, size))
-            hi[part], lo[part] = function(*(Pair(value.hi[part], value.lo[part]) for value in flat))
+
+    def work(part: slice) -> None:
+        hi[part], lo[part] = function(*(Pair(value.hi[part], value.lo[part]) for value in flat))
+
+    backend.in_chunks(work, size, max(1, backend.chunk // PAIR_SHARE))
     return Pair(xp.reshape(hi, shape), xp.reshape(lo, shape))
 
 
