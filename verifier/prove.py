@@ -137,6 +137,7 @@ class _Run:
             certificate=options.certificate and not unchecked,
             guard=False,
             patience=UNCHECKED_SECONDS if unchecked else WORK_LIMIT_SECONDS,
+            gram=options.gram,
         )
         self.add("rank", rank.label, rank.verdict, rank.reason)
         if "rank" in options.parts:
