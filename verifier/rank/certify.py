@@ -25,6 +25,7 @@ from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.balls.motion import ball_work
+from verifier.balls.unheld import UnheldFeatures
 from verifier.errors import needs
 from verifier.network.flags import flags_of
 from verifier.network.network import Array
@@ -145,6 +146,8 @@ class _Ladder:
         deficient = cheap_deficiency(self.features.network, self.features.inputs)
         if deficient is not None:
             return self._refuted(deficient)
+        if isinstance(self.features, UnheldFeatures):
+            return self._undecided(self.features.reason)
         rational = rational_activations(self.features.network)
         # structure proves no full rank, and what is exact proves it of rational features only
         exactly: tuple[Rung, ...] = (self._exact_features,) if self.refute or rational else ()
