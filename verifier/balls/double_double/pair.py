@@ -71,6 +71,11 @@ class Pair(NamedTuple):
     hi: Array
     lo: Array
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of both arrays."""
+        return tuple(int(n) for n in self.hi.shape)
+
 
 def two_sum(a: Array, b: Array) -> Pair:
     """Add two arrays of numbers without error.
