@@ -4,6 +4,36 @@ A definition is looked for in all modules of its room; `operators` says what an 
 """
 
 MUTANTS = {
+    "balls/test_double_double_enclosure.py::test_sums_and_means_against_fractions": (
+        "balls/double_double:PairNumbers.slack term 0",
+        "balls/double_double:PairNumbers.total branch 2",
+    ),
+    "balls/test_double_double_enclosure.py::test_products_against_fractions": (
+        "balls/double_double:PairNumbers.slack term 14",
+    ),
+    "balls/test_double_double_enclosure.py::test_numbers_and_their_roots": (
+        "balls/double_double:PairNumbers.number term 10",
+        "balls/double_double:PairNumbers.number term 12",
+        "balls/double_double:PairNumbers.number decided 0",
+        "balls/double_double:PairNumbers.number decided 2",
+    ),
+    "balls/test_double_double_enclosure.py::test_pairs_times_a_number": (
+        "balls/double_double:PairNumbers.times decided 0",
+        "balls/double_double:PairNumbers.times decided 2",
+    ),
+    "balls/test_double_double_enclosure.py::test_the_largest_pair_is_found_by_its_low_part": (
+        "balls/double_double:PairNumbers.largest decided 0",
+    ),
+    "balls/test_double_double_enclosure.py::test_tokens_and_masks_with_low_parts_are_refused": (
+        "balls/double_double:PairNumbers.exact branch 1",
+    ),
+    "balls/test_double_double_enclosure.py::test_variances_beyond_the_range_of_roots_are_refused": (
+        "balls/double_double:PairNumbers.root_quotient branch 1",
+    ),
+    "balls/test_double_double_enclosure.py::test_a_library_that_contracts_is_refused": (
+        "balls/double_double:DoubleDoubleEnclosure._shared statement 0",
+    ),
+    "balls/test_float_rules.py::test_roundings_of_values_far_apart_are_counted": ("balls/binary64:attend branch 3",),
     "balls/test_float_rules.py::test_affine_rules": (
         "balls/binary64:affine term 6",
         "balls/binary64:affine term 14",
@@ -43,6 +73,8 @@ MUTANTS = {
         "balls/binary64:FloatBalls.entrywise term 10",
         "balls/binary64:softmax term 1",
         "balls/binary64:inverse_root term 22",
+        "balls/double_double:PairNumbers.slack term 15",
+        "balls/double_double:UNIT term 1",
         "balls/binary64:FloatBalls._summed term 6",
         "balls/binary64:normalise term 52",
     ),
