@@ -763,6 +763,22 @@ MUTANTS = {
         "rank:unit_forms name 0",
     ),
     "rank/test_deficiency_guarantees.py::test_shared_weights_keep_their_own_biases": ("rank:unit_forms subscript 9",),
+    "rank/test_double_double_inverse.py::test_any_rounding_of_the_product_is_covered": (
+        "rank:residual_bounds term 25",
+    ),
+    "rank/test_double_double_inverse.py::test_low_parts_count": ("rank:_PairWitness.residual term 4",),
+    "rank/test_double_double_inverse.py::test_planted_singular_values_are_found": (
+        "rank:_PairWitness.residual arithmetic 0",
+        "rank:_proved term 0",
+    ),
+    "rank/test_double_double_inverse.py::test_radii_alone_are_bounded_too": (
+        "rank:residual_bounds term 6",
+        "rank:residual_bounds term 7",
+    ),
+    "rank/test_double_double_inverse.py::test_the_rounding_of_the_right_inverse_is_counted": (
+        "rank:exact_witness term 32",
+    ),
+    "rank/test_double_double_inverse.py::test_pairs_are_rounded_to_the_nearest_multiple": ("rank:rounded_pair term 3",),
     "rank/test_every_u_guarantees.py::test_dead_open_set": (
         "rank:dead_open_set boolean 7",
         "rank:_units_on_box call 55",
@@ -779,12 +795,12 @@ MUTANTS = {
     "rank/test_float_rank_guarantees.py::test_float_inverse_is_below_the_truth": ("rank:certify_inverse64 term 2",),
     "rank/test_float_rank_guarantees.py::test_float_norms": ("rank:_norm_by_gram negation 1",),
     "rank/test_float_rank_guarantees.py::test_float_residual_bounds_the_norm": (
-        "rank:_residual term 20",
-        "rank:_residual term 9",
-        "rank:_radius_sums call 28",
-        "rank:_residual arithmetic 1",
+        "rank:residual_bounds term 24",
+        "rank:residual_bounds term 13",
+        "rank:_Witness64.sizes call 1",
+        "rank:_Witness64.residual arithmetic 0",
     ),
-    "rank/test_float_rank_guarantees.py::test_float_residual_covers_any_rounding": ("rank:_residual term 15",),
+    "rank/test_float_rank_guarantees.py::test_float_residual_covers_any_rounding": ("rank:_Witness64.unit term 1",),
     "rank/test_float_rank_guarantees.py::test_gram_bound_counts_radii": (
         "rank:accumulate term 27",
         "rank:accumulate arithmetic 7",
