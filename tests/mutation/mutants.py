@@ -166,6 +166,11 @@ MUTANTS = {
         "balls/double_double:log call 25",
         "balls/double_double:log call 27",
     ),
+    "balls/test_pair_functions.py::test_pair_activations_keep_their_bounds": (
+        "balls/binary64:PAIRS term 1",
+        "balls/binary64:PAIRS term 3",
+        "balls/double_double:_product decided 0",
+    ),
     "balls/test_pair_functions.py::test_tables_of_pairs_keep_their_errors": (
         "balls/double_double:_horner_error statement 5",
         "balls/double_double:_horner_error statement 2",
