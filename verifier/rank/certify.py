@@ -1,8 +1,8 @@
 """The rank of Psi(U): a ladder of proofs, cheapest first.
 
 Structure where it is cheap; in binary64 R2 (Gram matrix and residual Cholesky) or, when a certificate is wanted, R1 (a
-right inverse, which is what a certificate carries); R1 in Arb; structural deficiency; where the features are rational
-numbers their exact rank (R6); R3 with doubling precision.
+right inverse, which is what a certificate carries); R1 in double-double; R1 in Arb; structural deficiency; where the
+features are rational numbers their exact rank (R6); R3 with doubling precision.
 ``PROVED`` needs a right inverse whose residual is certified, or a nonzero minor of exact numbers; ``REFUTED`` needs a
 structural reason or the exact rank; everything else is ``UNDECIDED``.
 "Not certified" never means "rank deficient".
@@ -79,7 +79,7 @@ def prove_rank(
     features
         Enclosure of Psi in binary64, or by Arb at 64 bits; higher rungs make their own.
     max_bits
-        Last precision tried (64, 128, ... up to this); below 64, of an enclosure in binary64: no other.
+        Last precision tried: of an enclosure in binary64 below 64 no other, from 106 on double-double; 64, 128, ...
     stage
         Progress display.
     tight
