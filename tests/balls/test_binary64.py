@@ -255,6 +255,7 @@ def test_small_row_blocks(monkeypatch):
     u, x = random_parameters(rng, net), random_samples(rng, 5, net)
     for size in (8, 8 * net.dimension * 2, 1 << 20):
         monkeypatch.setattr(features, "BLOCK_BYTES", size)
+        monkeypatch.setattr(features, "BLOCK_ROWS", 1)
         whole = check_enclosure(net, u, x, BACKENDS[0])
         assert len(list(whole.row_blocks())) >= (5 if size == 8 else 1)
     monkeypatch.setattr(features, "CACHE_BYTES", 0)
@@ -309,6 +310,7 @@ def test_float_margins_contain_arb_margins(backend, n, m, monkeypatch):
     weights = [ExactArray.of_floats(rng.standard_normal((11, m)) * s) for s in (1.0, 1e-6, 1e9)]
     for size in (8, 1 << 20):
         monkeypatch.setattr(features, "BLOCK_BYTES", size)
+        monkeypatch.setattr(features, "BLOCK_ROWS", 1)
         found = float_margins(FloatEnclosure(net, u, x, backend), weights, labels)
         wanted = enclose_margins(FeatureEnclosure(net, u, x, 128), weights, labels)
         for rows, sharp in zip(found, wanted, strict=True):

@@ -25,6 +25,7 @@ from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.balls.motion import ball_work
+from verifier.balls.unheld import UnheldFeatures
 from verifier.errors import needs
 from verifier.network.flags import flags_of
 from verifier.network.network import Array
@@ -33,7 +34,7 @@ from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_de
 from verifier.rank.double_double_rung import PAIR_BITS, prove_in_double_double
 from verifier.rank.exact_arithmetic import TooLargeError, rational_activations
 from verifier.rank.float_inverse import bound_in_binary64, certify_inverse64
-from verifier.rank.gram import GramBound, certify_gram
+from verifier.rank.gram import GramBound, GramProver, certify_gram
 from verifier.rank.numerical_rank import FEW_SECONDS, Elimination, NumericalRank, at_precision, seconds_of_algebra
 from verifier.rank.rational import exact_rank, rational_features
 from verifier.rank.result import RankResult
@@ -71,6 +72,7 @@ def prove_rank(
     guard: bool = True,
     patience: float = WORK_LIMIT_SECONDS,
     refute: bool = True,
+    gram: GramProver = certify_gram,
 ) -> tuple[RankResult, Enclosure]:
     """Decide ``rank Psi(U) = N``.
 
@@ -93,6 +95,8 @@ def prove_rank(
         Seconds that a rung by Arb may be estimated to take; one that may take longer is not tried.
     refute
         Whether a smaller rank is to be proved; if not, what is exact is computed only where it could prove full rank.
+    gram
+        Proves R2: by default in memory.
 
     Returns
     -------
@@ -112,7 +116,7 @@ def prove_rank(
     ('R1', True, '0.0029')
     """
     needs(features, "enclosure of Psi", "network", "features", "for a matrix of your own use matrix(A)")
-    ladder = _Ladder(features, stage, max_bits, tight, certificate, guard, patience, refute)
+    ladder = _Ladder(features, stage, max_bits, tight, certificate, guard, patience, refute, gram)
     return ladder.climb(), ladder.features
 
 
@@ -132,6 +136,7 @@ class _Ladder:
     guard: bool
     patience: float
     refute: bool
+    gram: GramProver
     attempts: list[str] = field(default_factory=list)
     refused: bool = False  # whether the platform's canary failed
     least_bits: float = 0.0  # below it a right inverse is not worth trying, as double-double saw it
@@ -141,6 +146,8 @@ class _Ladder:
         deficient = cheap_deficiency(self.features.network, self.features.inputs)
         if deficient is not None:
             return self._refuted(deficient)
+        if isinstance(self.features, UnheldFeatures):
+            return self._undecided(self.features.reason)
         rational = rational_activations(self.features.network)
         # structure proves no full rank, and what is exact proves it of rational features only
         exactly: tuple[Rung, ...] = (self._exact_features,) if self.refute or rational else ()
@@ -207,7 +214,7 @@ class _Ladder:
         if self.tight or not self.certificate or not inverse:
             begun = time.perf_counter()
             progress = self.stage(f"rank: Gram matrix of {n} x {m} features")
-            found = certify_gram(features, tight=self.tight, progress=progress)
+            found = self.gram(features, tight=self.tight, progress=progress)
             gram = found if found.verdict is Verdict.PROVED else None
             outcome = found.reason if gram is None else f"certified, sigma_N >= {at_least(found.sigma_lower)}"
             self._tried(f"R2 in binary64: {outcome}", begun)

@@ -74,13 +74,12 @@ class FloatEnclosure(RowEnclosure):
 
         A layer that no node reads is made block by block of its units: its whole output never exists.
         """
-        if self._rows is not None and len(self._rows) == 1:
+        if self._rows is not None:
             require_products(self.record)
-            block = self._rows[0][1]
-            self._norms[...] = block.norms
+            for rows, block in self._rows:
+                self._norms[rows] = block.norms
             for start in range(0, self.columns, width):
-                part = slice(start, min(start + width, self.columns))
-                yield part, self.backend.contiguous(block.mid[:, part]), block.radius[part]
+                yield self._columns(slice(start, min(start + width, self.columns)))
             return
         column, squares = 0, 0.0
         for block in self._by_units(width):
@@ -90,6 +89,16 @@ class FloatEnclosure(RowEnclosure):
             yield slice(column, column + size), block.mid, block.radius
             column += size
         self._norms[...] = upper(self.backend.xp.sqrt(squares + TINY), self.columns)
+
+    def _columns(self, part: slice) -> tuple[slice, Array, Array]:
+        """Some columns of the blocks of rows that are kept: of each radius the largest over the blocks."""
+        xp, blocks = self.backend.xp, [block for _, block in self._rows or ()]
+        radius = blocks[0].radius[part]
+        for block in blocks[1:]:
+            radius = xp.maximum(radius, block.radius[part])
+        if len(blocks) == 1:
+            return part, self.backend.contiguous(blocks[0].mid[:, part]), radius
+        return part, xp.concat([block.mid[:, part] for block in blocks], axis=0), radius
 
     def _by_units(self, width: int) -> Iterator[Block]:
         network, ops = self.network, self._engine(slice(None))

@@ -27,8 +27,11 @@ from verifier.network.graph import Feature
 from verifier.network.network import Array as NumpyArray
 from verifier.network.nodes import Map
 
-BLOCK_BYTES = 64 * 2**20
-"""Size of a block's widest node when samples are processed in blocks of rows."""
+BLOCK_BYTES = 4 * 2**20
+"""Size of a block's widest node when samples are processed in blocks of rows: passes over it stay in a cache."""
+
+BLOCK_ROWS, MOST_BYTES = 128, 64 * 2**20
+"""So many rows make products fast: a block has them, whatever its size up to the second number."""
 
 CACHE_BYTES = 2**30
 """Psi is kept between passes up to this size."""
@@ -142,7 +145,8 @@ class RowEnclosure(PsiEnclosure):
         network = self.network
         sizes = (math.prod(shape) for shape, v in zip(network.node_shapes, network.varies, strict=True) if v)
         word = self.engine.arithmetic.word
-        count = max(1, min(self.samples, BLOCK_BYTES // (word * max(self.columns, *sizes))))
+        row = word * max(self.columns, *sizes)
+        count = max(1, min(self.samples, max(BLOCK_BYTES // row, min(BLOCK_ROWS, MOST_BYTES // row))))
         kept: list[tuple[slice, Block]] | None = [] if word * self.samples * self.columns <= CACHE_BYTES else None
         for start in range(0, self.samples, count):
             rows = slice(start, min(start + count, self.samples))
