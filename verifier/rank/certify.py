@@ -297,19 +297,12 @@ class _Ladder:
         stated = found.rational and found.followed and rational_activations(self.features.network)
         unsaid = "" if stated else " (not stated in the certificate)"
         if found.rank == n and found.rational:
-            reason = f"rank Psi(U) = {n}: some {n} x {n} minor of rational features is not 0 (not 0 modulo a prime); "
-            return self._result(Verdict.PROVED, f"{reason}no bound of sigma_N{unsaid}", exact=found)
+            return self._result(Verdict.PROVED, f"{found.words(n)}; no bound of sigma_N{unsaid}", exact=found)
         if found.rank == n or not (found.exact or found.rational):
             return None
         if not found.exact:
-            return self._undecided(
-                f"all features are rational numbers, and modulo a prime their rank is {found.rank} < N = {n}, so full "
-                "rank is most unlikely and no precision would show it; the exact rank is too large a computation: take "
-                "fewer samples or units, or shorter numbers"
-            )
-        words = "in exact rational arithmetic" if found.rational else "by exact relations between the samples' features"
-        what = f"rank Psi(U) {'=' if found.rational else '<='} {found.rank} < N = {n}, {words}{unsaid}"
-        return replace(self._refuted(Deficiency("exact-rank", found.rank, what)), exact=found)
+            return self._undecided(found.words(n))
+        return replace(self._refuted(Deficiency("exact-rank", found.rank, found.words(n) + unsaid)), exact=found)
 
     def _too_long_for_arb(self, limit: float) -> bool:
         n, m = self.features.samples, self.features.columns
