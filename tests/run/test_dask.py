@@ -75,10 +75,11 @@ def test_dask_proves_the_same_and_survives_the_death_of_a_worker(tmp_path: Path)
     assert not list((tmp_path / "there").glob(".*.scratch"))
 
 
+@pytest.mark.slow
 def test_a_rank_out_of_core_survives_the_death_of_a_worker(tmp_path: Path) -> None:
     """Blocks of the Gram matrix are tasks; the worker that dies loses the tile in work."""
     (tmp_path / "digits.toml").write_text(DIGITS)
-    ask = ("rank", tmp_path / "digits.toml", "--memory", 0.02, "--fast", "--json", "--work")
+    ask = ("rank", tmp_path / "digits.toml", "--memory", 0.02, "--tight", "--json", "--work")
     with _cluster(tmp_path, 2) as (address, workers):
         process = start(*ask, tmp_path / "there", "--scheduler", address)
         until(lambda: len(list((tmp_path / "there").glob("gram*.tile"))) > 1)
