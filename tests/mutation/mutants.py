@@ -819,8 +819,43 @@ MUTANTS = {
         "rank:cholesky_residual decided 1",
         "rank:cholesky_residual arithmetic 6",
         "rank:pivot arithmetic 0",
-        "rank:pivot call XX",
+        "rank:pivot call 17",
     ),
+    "rank/test_tiles.py::test_tiles_bound_what_separates_them_from_the_exact_features": (
+        "rank/tiles:gram_tile term 24",
+        "rank/tiles:gram_tile term 25",
+        "rank/tiles:gram_tile restart 1",
+        "rank/tiles:gram_tile term 33",
+    ),
+    "rank/test_tiles.py::test_gram_tiles_cover_any_rounding": (
+        "rank/tiles:gram_tile term 17",
+        "rank/tiles:gram_tile restart 0",
+    ),
+    "rank/test_tiles.py::test_radii_are_counted_whichever_midpoints_the_tasks_had": (
+        "rank/tiles:gram_of branch 3",
+        "rank/tiles:gram_of term 0",
+        "rank/tiles:gram_of arithmetic 1",
+    ),
+    "rank/test_tiles.py::test_norms_of_tiles_join_to_the_norm_of_the_matrix": (
+        "rank/tiles:frobenius branch 0",
+        "rank/tiles:frobenius term 2",
+    ),
+    "rank/test_tiles.py::test_residual_covers_any_rounding": (
+        "rank/tiles:factor_of term 7",
+        "rank/tiles:factor_of term 20",
+    ),
+    "rank/test_tiles.py::test_residual_of_any_factor": (
+        "rank/tiles:factor_tile arithmetic 4",
+        "rank/tiles:factor_tile term 9",
+        "rank/tiles:factor_tile restart 3",
+        "rank/tiles:factor_of term 1",
+        "rank/tiles:factor_of term 21",
+    ),
+    "rank/test_tiles.py::test_what_is_torn_or_altered_is_made_again": (
+        "rank/tiles:TileFolder.column branch 1",
+        "rank/tiles:TileFolder.record branch 1",
+    ),
+    "rank/test_tiles.py::test_a_factor_does_not_outlive_the_tiles_it_was_made_from": ("rank/tiles:standing branch 4",),
     "rank/test_inverse_guarantees.py::test_enclosure_part_counts_every_block": (
         "rank:residual_norm term 20",
         "rank:residual_norm restart 0",

@@ -210,13 +210,14 @@ def test_residual_of_any_factor(rng, tmp_path_factory):
         assert kind is Sloppy or found < 1e-11
 
 
-def test_residual_covers_any_rounding(tmp_path):
+def test_residual_covers_any_rounding(tmp_path, monkeypatch):
     """Products and factors are wrong as badly as allowed: the computed residual is about zero, the true one is not."""
 
     class Worst(Backend):
         def cholesky(self, matrix):
             return np.linalg.cholesky(matrix) * (1 - 0.5 * ULP * len(matrix))
 
+    monkeypatch.setattr(tasks, "require", lambda record: None)  # it sees that these products are not rounded to nearest
     n, shift = 64, 2.0**-40
     h = np.full((n, n), 3.0) + 2.0**-30 * np.eye(n)
     cut, worst = cut_of((n, n), n, 1), Worst(np, "numpy", worst_product)
@@ -336,7 +337,8 @@ def test_what_is_torn_or_altered_is_made_again(tmp_path, name, what):
     if what == "a number":
         content[size // 2] ^= 1
     elif what == "the record":
-        content[size + (len(content) - size) // 3] ^= 1
+        word = b"rounding" if name.startswith("gram") else b"residual"
+        content[content.index(word, size) + len(word) + len("d") + 4] ^= 1  # in the middle of a float64
     elif what == "another tile":
         content = bytearray(files["gram_0_0.tile"])
     file.write_bytes(content[:-1] if what == "the end" else b"" if what == "everything" else content)
