@@ -91,6 +91,7 @@ def test_products_keep_their_bounds(shape, backend):
 def test_long_and_wide_factors_are_cut_into_pieces(backend, monkeypatch):
     monkeypatch.setattr(products, "LENGTH", 16)
     monkeypatch.setattr(products, "SIDE", 3)
+    monkeypatch.setattr(products, "BLOCK", 32)
     monkeypatch.setattr(backend, "chunk", 20)
     products.plan.cache_clear()
     rng = np.random.default_rng(1)

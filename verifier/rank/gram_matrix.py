@@ -22,7 +22,7 @@ from flint import arb
 
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, upper
-from verifier.balls.binary64.matrix import ColumnSource, squared_row_norms
+from verifier.balls.binary64.matrix import ColumnSource, RowSource, squared_row_norms
 from verifier.balls.binary64.products import Products
 from verifier.balls.feature_enclosure import Progress
 from verifier.balls.precision import working_precision
@@ -133,14 +133,14 @@ def total(backend: Backend, values: Array) -> arb:
     return arb(float(upper(backend.xp.sum(values), int(values.shape[0]))))
 
 
-def error_norm(source: ColumnSource) -> arb:
+def error_norm(source: RowSource) -> arb:
     """Bound ``||Psi - A||_F`` by the 2-norms of rows, if the source knows them; infinite or NaN if not.
 
     Guarantee: the ball's upper end is at least the norm, once a pass has gone through all rows.
 
     Parameters
     ----------
-    source : ColumnSource
+    source : RowSource
         Midpoints A of Psi, with radii, by blocks.
 
     Returns
@@ -170,7 +170,7 @@ def smaller(a: arb, b: arb) -> arb:
     return b if b.is_finite() and not a < b else a
 
 
-def record_of(source: ColumnSource) -> Products:
+def record_of(source: RowSource) -> Products:
     """The record of a matrix's products, a new one for a source that keeps none: its numbers are given."""
     found = getattr(source, "record", None)
     return found if isinstance(found, Products) else Products()

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -77,13 +76,15 @@ class FloatFunction:
     moved : callable
         Guarantee: maps what is known of the argument to a ball around the exact values at the exact arguments, and to
         a bound of how far the exact values at the computed arguments are from them.
-    float64, pairs : Kernel
-        The function in binary64, and in pairs of binary64 numbers.
+    float64 : Kernel
+        The function in binary64.
+    pairs : Kernel, optional
+        The function in pairs of binary64 numbers; without one Arb takes over.
     """
 
     moved: Rule
     float64: Kernel
-    pairs: Kernel
+    pairs: Kernel | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,9 +152,9 @@ class Arithmetic:
         Unsupported
             The table does not have it.
         """
-        if name not in FLOAT_FUNCTIONS:
+        found: Kernel | None = getattr(FLOAT_FUNCTIONS.get(name), self.name, None)
+        if found is None:
             raise Unsupported(name)
-        found: Kernel = operator.attrgetter(self.name)(FLOAT_FUNCTIONS[name])
         return found
 
     def image(self, name: str, x: Image) -> Image:

@@ -223,15 +223,6 @@ def _fourth_term(r: Array) -> Array:
     return factor
 
 
-def exp_shifted(xp: Any, x: Pair, shift: Array) -> Pair:
-    """``e^(x - shift)`` for a float64 shift, an array or a number: a softmax is the same for every shift.
-
-    Guarantee: relative error at most ``(EXP + ADD_FLOAT |x - shift| (1 + 2^-40)) U2``, beside `EXP_FLUSHED`, wherever
-    ``|x - shift| <= 709``; ``x - shift <= 709`` is needed, and below -708 value and truth are in [0, 2^-1020].
-    """
-    return exp(xp, add_float(x, -shift))
-
-
 def expm1(xp: Any, x: Pair) -> Pair:
     """``e^x - 1``. Guarantee: error at most that of `exp`, and `ADD_FLOAT` of the result."""
     return add_float(exp(xp, x), -1.0)

@@ -47,7 +47,10 @@ BITS = 100
 """Bits of a product, relative to the norms of its lines, that are aimed at by default."""
 
 SIDE = 1280
-"""Rows of a left and columns of a right factor that are cut at a time: slots of both take at most 400 MB."""
+"""Columns of a right factor that are cut at a time, and rows of a left one unless they are short."""
+
+BLOCK = 2**21
+"""Entries that are cut or made at a time if rows are short: the slots of both factors take at most 450 MB."""
 
 NOT_ERROR_FREE = "sums and products are not transformed without error: the library contracts or reassociates them"
 """What is said of a library that fails `not_error_free`."""
@@ -161,7 +164,7 @@ def matmul(backend: Backend, a: Pair | Array, b: Pair | Array, record: Products,
         own = cut_of(inner.stop - inner.start, cut.slices)
         for columns in pieces(n, SIDE):
             right = sliced(backend, _part(b, inner, columns), own, right=True)
-            for rows in pieces(m, SIDE):
+            for rows in pieces(m, max(SIDE, BLOCK // max(own.length, columns.stop - columns.start))):
                 left = sliced(backend, _part(a, rows, inner), own, right=False)
                 products = [backend.matmul(x, y, record) for x, y in zip(left.slots, right.slots, strict=True)]
                 _combine(backend, products, own, (left, right), c, (rows, columns), first=inner.start == 0)

@@ -40,16 +40,14 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.bounds import U
 from verifier.balls.binary64.elementary import TRIGONOMETRIC_LIMIT, nearest, on_device
-from verifier.balls.double_double.elementary import signed
+from verifier.balls.double_double.elementary import reciprocal, signed
 from verifier.balls.double_double.pair import (
     ADD,
     DIVIDE,
     U2,
     Array,
     Pair,
-    divide,
     fast_two_sum,
-    of_floats,
     subtract,
     two_product,
     two_sum,
@@ -212,7 +210,7 @@ def arctan(xp: Any, x: Pair) -> Pair:
     """Arctangent; beyond 1 by ``pi/2 - arctan(1/x)``. Guarantee: absolute error at most ``arctan_error()``."""
     inner, large = _limited(xp, x, 1.0)
     outer, one = _limited(xp, x, 2.0**900)[0], xp.ones_like(x.hi)
-    inverse = divide(of_floats(xp, one), Pair(xp.where(large, outer.hi, one), xp.where(large, outer.lo, 0.0 * one)))
+    inverse = reciprocal(xp, Pair(xp.where(large, outer.hi, one), xp.where(large, outer.lo, 0.0 * one)))
     chosen = Pair(xp.where(large, inverse.hi, inner.hi), xp.where(large, inverse.lo, inner.lo))
     value = table("pair atan")(xp, chosen)
     turned = subtract(Pair(xp.full_like(x.hi, _P1 + _P2), xp.full_like(x.hi, (_P1 - (_P1 + _P2)) + _P2 + _P3)), value)

@@ -25,6 +25,9 @@ LARGEST_TILE = 12288
 """Most rows of a tile: beyond that the features, made again for each tile, are no longer the smaller part of the work,
 and a kill loses more than five minutes."""
 
+SMALLEST_TILE = 64
+"""Least rows of a tile, unless there are fewer: smaller ones are all overhead."""
+
 STRIPS = 3
 """A tile off the diagonal is multiplied in so many strips of rows: the product in memory is that part of a tile."""
 
@@ -128,9 +131,8 @@ def layout(n: int, m: int, memory: int, *, rows: int | None = None) -> Layout:
     """
     width = min(m, BLOCK)
     most = largest_tile(memory, width) if rows is None else rows
-    least = min(n, BLOCK)
-    if most < 1 or (rows is None and most < min(least, 256)):
-        need = task_bytes(min(least, 256), width) / 2**30
+    if most < min(n, SMALLEST_TILE):
+        need = task_bytes(min(n, SMALLEST_TILE), width) / 2**30
         raise InputError(f"memory of {memory / 2**30:.2g} GiB: the smallest task takes {need:.2g} GiB; allow more")
     tiles = -(-n // min(n, most))
     share = -(-n // tiles)

@@ -25,7 +25,7 @@ from verifier.rank.tiles.tasks import Maker, Task, missing, standing, tasks_of
 from verifier.verdict import Verdict
 
 TRIES = 3
-"""How often everything is made again before the folder is given up."""
+"""How often a tile is made before the folder is given up."""
 
 STEPS = 4
 """Steps of the inverse iteration, each of which reads the factor twice."""
@@ -144,16 +144,25 @@ class TiledGram:
         maker = self.maker
         wanted = tasks_of(maker.cut) + ([] if shift is None else tasks_of(maker.cut, shift))
         pace = Pace(wanted, maker, self.say, what)
+        fruitless = 0
+
+        def done(task: Task) -> None:
+            self.made[task.name] += 1
+            if self.made[task.name] > TRIES:
+                raise self._unreliable()
+            pace.done(task)
+
         while True:
             known = standing(maker.folder, maker.cut, shift)
             ready = missing(wanted, known)
             if not ready:
                 return known
             pace.begin(known)
-            self.made.update(task.name for task in ready)
-            if max(self.made[task.name] for task in ready) > len(wanted) * TRIES:
+            before = self.made.total()
+            (self.run or self._here)(ready, done)
+            fruitless = 0 if self.made.total() > before else fruitless + 1
+            if fruitless > TRIES:
                 raise self._unreliable()
-            (self.run or self._here)(ready, pace.done)
 
     def _unreliable(self) -> InputError:
         """The error for a disk that loses what is written."""
@@ -180,9 +189,11 @@ class TiledGram:
             if name.startswith("factor") and not name.startswith(f"factor_{shift.hex()}_"):
                 maker.folder.discard(name)
         try:
-            records = self._complete(shift, "Cholesky factor")
+            records, value = self._complete(shift, "Cholesky factor"), None
+            while value is None:
+                value = self._estimate(shift, records) if estimate else math.nan
+                records = self._complete(shift, "Cholesky factor")
             factor = factor_of(maker.cut, records, gram, shift)
-            value = self._estimate(shift, records) if estimate else math.nan
             found = Outcome(digest, shift, upper_float(factor.residual), value)
         except Breakdown as error:
             found = Outcome(digest, shift, math.inf, math.nan, str(error))
@@ -204,8 +215,8 @@ class TiledGram:
             return []
         return [outcome for outcome in found if outcome.gram == digest]
 
-    def _estimate(self, shift: float, records: Mapping[str, TileRecord]) -> float:
-        """Untrusted estimate of the smallest eigenvalue, from the factor on disk."""
+    def _estimate(self, shift: float, records: Mapping[str, TileRecord]) -> float | None:
+        """Untrusted estimate of the smallest eigenvalue, from the factor on disk; None if a tile is torn."""
         cut = self.maker.cut
 
         def column(block: int) -> Iterator[tuple[int, Array]]:
@@ -218,7 +229,7 @@ class TiledGram:
         try:
             return estimate_smallest(self.maker.backend, column, cut.edges, shift, STEPS)
         except TornTile:
-            return math.nan
+            return None
 
 
 class _Remade(Exception):
