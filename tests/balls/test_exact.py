@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from planted import fraction
 
 from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most, exactly, lower_float, upper_float
-from verifier.balls.limbs import limbs, narrowed
+from verifier.balls.limbs import in_smallest_type, limbs
 from verifier.balls.stated import round_down, round_up
 from verifier.errors import DataError
 
@@ -177,7 +177,7 @@ def test_printed_lower_bounds_are_lower_bounds(value, digits):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_integers_are_narrowed_without_a_change(largest, sign):
     values = np.array([[0, sign * largest]], dtype=np.int64)
-    numbers, exponent = narrowed(values, -5)
+    numbers, exponent = in_smallest_type(values, -5)
     assert (numbers.tolist(), exponent) == (values.tolist(), -5)
     assert (
         ExactArray((1, 2), ((numbers, exponent),)).terms[0][0].dtype

@@ -84,7 +84,7 @@ def term_integers(values: NDArray[Any], exponent: int) -> tuple[list[int], int]:
     return [m << s for m, s in zip(numerators.tolist(), shifts, strict=True)], exponent + low - 53
 
 
-def narrowed(values: NDArray[np.int64], exponent: int) -> Term:
+def in_smallest_type(values: NDArray[np.int64], exponent: int) -> Term:
     """``values * 2^exponent`` as one array of the smallest integer type, without a list of Python's integers.
 
     Guarantee: the array times ``2^exponent`` equals the numbers exactly.

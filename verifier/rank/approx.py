@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress, block_is_finite
-from verifier.balls.limbs import narrowed
+from verifier.balls.limbs import in_smallest_type
 from verifier.balls.precision import MAX_BITS, working_precision
 from verifier.rank.right_inverse import RightInverse, norm_products_for, round_to_integers
 
@@ -92,11 +92,11 @@ def compact_right_inverse(a: Array, x: Array, *, sharp: bool) -> ExactArray:
         np.abs(residual, out=residual)
         mixed = math.sqrt(float(residual.sum(axis=0).max() * residual.sum(axis=1).max()))
         if min(mixed, size) < SURE:
-            return ExactArray(x.shape, (narrowed(rounded.astype(np.int64), -shift),))
+            return ExactArray(x.shape, (in_smallest_type(rounded.astype(np.int64), -shift),))
     shift = max(0, math.ceil(math.log2(max(norm, 1e-300) * math.sqrt(len(a)))) + 6)
     if largest * 2.0**shift >= 2.0**62:
         shift = 61 - math.frexp(largest)[1]
-    return ExactArray(x.shape, (narrowed(np.rint(np.ldexp(x, shift)).astype(np.int64), -shift),))
+    return ExactArray(x.shape, (in_smallest_type(np.rint(np.ldexp(x, shift)).astype(np.int64), -shift),))
 
 
 LARGE = 500
