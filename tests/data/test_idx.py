@@ -79,9 +79,7 @@ def test_a_folder_of_images(tmp_path):
     assert not load_dataset(path=raw, scale="none").inputs.any()
     write_idx(raw / "t10k-images-idx3-ubyte", np.zeros((2, 2, 3)))
     for place in (raw, tmp_path):
-        with pytest.raises(
-            DataError, match=r'2 files of images are there; write path = ".*train.*", or path = ".*t10k'
-        ):
+        with pytest.raises(DataError, match=r"2 files of images are there; write path = '.*train.*, or path = '.*t10k"):
             load_dataset(path=place)
 
 
