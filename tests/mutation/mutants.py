@@ -213,7 +213,8 @@ MUTANTS = {
     ),
     "balls/test_exact_guarantees.py::test_floats_survive_their_compaction": (
         "balls:term_integers constant 22",
-        "balls:compact boolean 2",
+        "balls:_small_integers boolean 2",
+        "balls:compact branch 6",
         "balls:compact branch 8",
     ),
     "balls/test_exact_guarantees.py::test_integers_survive_their_limbs": (
