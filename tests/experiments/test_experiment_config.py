@@ -49,6 +49,7 @@ passes = 9
 enabled = false
 target = "1e-400"
 max_bits = 256
+rank_seconds = 5.0
 certificates = 0
 starts = 0
 entries = 0
@@ -120,6 +121,7 @@ def test_defaults(tmp_path: Path) -> None:
         ('[training]\ndevice = "gpu"', "training.device = 'gpu'"),
         ("[rand]\npasses = 0", "rand.passes = 0"),
         ("[certify]\nmax_bits = 52", "certify.max_bits = 52 must be at least 53"),
+        ("[certify]\nrank_seconds = 0.0", "certify.rank_seconds = 0.0 must be above 0"),
         ("[certify]\ncertificates = -1", "certify.certificates = -1"),
         ("[certify]\nstarts = -1", "certify.starts = -1"),
         ("[certify]\nentries = -1", "certify.entries = -1"),

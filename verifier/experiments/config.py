@@ -88,14 +88,16 @@ class CertifySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     Certificates are written, and checked by the independent checker, for SGD with skips and the first ``certificates``
     seeds; ``starts`` is for how many seeds the proof's path from the random start is made. ``max_bits`` bounds the
-    precision of the rank proofs (53: binary64 alone). Above ``entries`` = N M only what passes over Psi give is proved.
+    precision of the rank proofs (53: binary64 alone; from 106 on double-double is tried) and ``rank_seconds`` what a
+    step of them beyond binary64 is estimated to take. Above ``entries`` = N M only what passes over Psi give is proved.
     Where binary64 does not decide margins, as in deep networks, Arb does if hidden units times samples are at most
     ``evaluations``; where a certificate is wanted in any case.
     """
 
     enabled: bool = True
     target: str = "1e-6"
-    max_bits: int = 53
+    max_bits: int = 106
+    rank_seconds: float = 300.0
     certificates: int = 1
     starts: int = 1
     entries: int = 25_000_000
@@ -329,6 +331,7 @@ def _positive_numbers(found: Configuration) -> dict[str, tuple[float | None, flo
         "budget.hours": (found.budget.hours, LARGEST),
         **{f"networks.gain.{name}": (gain, LARGEST) for name, gain in networks.gain.items()},
         "training.default_rate": (training.default_rate, LARGEST),
+        "certify.rank_seconds": (found.certify.rank_seconds, MOST),
         **{f"training.rate.{name}": (rate, LARGEST) for name, rate in training.rate.items()},
     }
 

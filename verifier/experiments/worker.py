@@ -103,7 +103,8 @@ def run_key(job: PlannedRun) -> str:
         *(job.architecture, job.activation, job.skip, job.method, job.seed),
         *(msgspec.to_builtins(job.data), _files(job)),
         *(networks.skip_units, networks.width, networks.gain.get(job.activation, 1.0)),
-        *(certify.enabled, certify.target, certify.max_bits, certify.entries, certify.evaluations),
+        *(certify.enabled, certify.target, certify.max_bits, certify.rank_seconds),
+        *(certify.entries, certify.evaluations),
     ]
     if job.method == "sgd":
         told += [job.epochs, training.batch, training.measured, training.momentum, job.rate, training.device]
