@@ -11,7 +11,7 @@ from rich.console import Console
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.bench import BenchError, Sizes, as_json, print_bench, run_bench
-from verifier.bench.measured import exponent
+from verifier.bench.measured import NodeSizes, exponent
 from verifier.cli import _guarded
 from verifier.rank.certify import silent
 from verifier.run.case import read_case
@@ -21,6 +21,8 @@ TINY = Sizes(
     gram_inputs=9,
     engines=(12, 16),
     engine_inputs=8,
+    nodes=NodeSizes(samples=3, tokens=2, width=4, heads=2, pixels=4, filters=2),
+    checking=(6, 12),
     joining=(6, 12),
     svd=(4, 8),
     svd_inputs=6,
@@ -28,7 +30,8 @@ TINY = Sizes(
     memory=(3000, 20_000),
     repeats=2,
 )
-RATIOS = {"r2_vs_svd", "r2_vs_product", "fast_vs_arb", "leg_vs_arb", "svd50_vs_mpmath"}
+NODES = {f"{kind}_vs_forward" for kind in ("affine", "convolution", "map", "normalise", "attend")}
+RATIOS = NODES | {"r2_vs_svd", "r2_vs_product", "fast_vs_arb", "leg_vs_arb", "check_vs_proof", "svd50_vs_mpmath"}
 CASE = """
 [data]
 name = "digits"
@@ -74,7 +77,7 @@ def test_the_document_is_json_of_finite_numbers(found):
 
 def test_every_ratio_is_positive_and_defined(found):
     assert set(found.ratios) == RATIOS
-    assert set(found.definitions) >= RATIOS | {"limits", "growth", "peak_bytes", "path"}
+    assert set(found.definitions) >= (RATIOS - NODES) | {"..._vs_forward"} | {"limits", "growth", "peak_bytes", "path"}
     assert all(value > 0 for value in found.ratios.values())
     assert all(text.endswith(".") for text in found.definitions.values())
     assert all(value >= 0 for value in found.parts.values())

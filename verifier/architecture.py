@@ -243,7 +243,7 @@ def architecture(
     small = count * taken.columns < SMALL_ENTRIES
     if every.proved and count * max(taken.columns, taken.dimension) > WITNESS_ENTRIES:
         words = f"not sought: Psi would be {count} x {taken.columns}, and A, which is proved, says more"
-        almost = AlmostEveryDataSet(Verdict.UNDECIDED, words)
+        almost = AlmostEveryDataSet(Verdict.UNDECIDED, words, applies=False)
     else:
         with at_most_threads(1 if small else None):
             almost = prove_almost_every_data_set(taken, count, seed=int(seed), stage=stage)

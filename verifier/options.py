@@ -18,6 +18,7 @@ from verifier.certificate.limits import Limits
 from verifier.errors import CaseError, InputError, nearest, one_line
 from verifier.landscape.escape_kinds import ORDER
 from verifier.rank.certify import Stage
+from verifier.rank.gram import GramProver, certify_gram
 
 Engine = Literal["binary64", "arb"]
 """What proves: binary64 where it suffices and Arb elsewhere, or Arb alone."""
@@ -61,6 +62,8 @@ class Options:
         Whether the claims are to be put into a certificate: a rank then needs a right inverse.
     max_check_seconds, max_check_gib : float, optional
         What checking the certificate may take, as predicted: CPU seconds and GiB.
+    gram : callable, optional
+        Proves R2, by default with the Gram matrix in memory.
 
     Raises
     ------
@@ -85,6 +88,7 @@ class Options:
     certificate: bool = True
     max_check_seconds: float | None = None
     max_check_gib: float | None = None
+    gram: GramProver = certify_gram
 
     def __post_init__(self) -> None:
         """Refuse options that are not known, in one line."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import cast
 
 from verifier.balls.binary64.backend import Backend, NotEnclosed
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.engine import FIRST_BITS, Enclosure, finiteness, sharper
 from verifier.balls.exact import ExactArray, at_least
 from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.balls.unheld import UnheldFeatures, too_large
 from verifier.certificate.limits import Limits
 from verifier.certificate.writer import CertificateBuilder
 from verifier.data.dataset import IntArray
@@ -29,6 +31,7 @@ from verifier.landscape.straight_path import prove_path
 from verifier.landscape.target_loss import SQUARED_ERROR, TargetLoss
 from verifier.landscape.targets import decimal_below
 from verifier.landscape.training_errors import TrainingErrors, count_training_errors
+from verifier.landscape.without_features import nothing_of_v
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
 from verifier.network.arguments import BoolArray
 from verifier.network.network import Array
@@ -134,6 +137,7 @@ class _Run:
             certificate=options.certificate and not unchecked,
             guard=False,
             patience=UNCHECKED_SECONDS if unchecked else WORK_LIMIT_SECONDS,
+            gram=options.gram,
         )
         self.add("rank", rank.label, rank.verdict, rank.reason)
         if "rank" in options.parts:
@@ -167,8 +171,10 @@ class _Run:
         self.last = now
 
     def _first_enclosure(self, streamed: bool) -> Enclosure:
-        """Binary64 where it can enclose Psi, else Arb at 64 bits."""
+        """Binary64 where it can enclose Psi, else Arb at 64 bits; what stands for it where Psi is not to be held."""
         problem, network = self.problem, self.problem.network
+        if too_large(problem.rows.samples, network.skip_count) and not streamed:
+            return cast(Enclosure, UnheldFeatures(network, problem.u, problem.rows.inputs, self.backend, FIRST_BITS))
         progress = self.stage(f"enclosing Psi(U), {problem.rows.samples} x {network.skip_count}")
         reference = FeatureEnclosure(network, problem.u, problem.rows.inputs, FIRST_BITS, offset=problem.rows.offset)
         if self.backend is not None:
@@ -199,6 +205,10 @@ class _Run:
     def _path(self, builder: CertificateBuilder, features: Enclosure, rank: RankResult) -> None:
         problem, options = self.problem, self.options
         labels = problem.rows.labels
+        if isinstance(features, UnheldFeatures):
+            for step in nothing_of_v(problem.grouping, features.reason):
+                self.add(*step)
+            return
         if problem.rows.targets is not None:
             self._regression(builder, features, rank, problem.rows.targets)
             return
@@ -222,13 +232,7 @@ class _Run:
         self.zero_loss, self.loss_bound = zero, zero.bound
         builder.add_zero_loss(zero)
         found = prove_path(
-            zero,
-            start,
-            labels,
-            counts,
-            targets=list(problem.targets),
-            max_bits=options.max_bits,
-            stage=self.stage,
+            zero, start, labels, counts, targets=list(problem.targets), max_bits=options.max_bits, stage=self.stage
         )
         if found.path is not None:
             self.add("path", "P1", found.verdict, found.reason)
@@ -267,11 +271,8 @@ class _Run:
         solvable, reason = rank.verdict, "Psi(U) V = T has a solution V for all targets T: Psi(U) has full row rank"
         label = rank.label if rank.proved else "R1"
         if not loss.agree:
-            label, solvable, reason = (
-                "X1",
-                Verdict.REFUTED,
-                "equal samples have different targets, so that the squared error is > 0",
-            )
+            label, solvable = "X1", Verdict.REFUTED
+            reason = "equal samples have different targets, so that the squared error is > 0"
         elif rank.verdict is not Verdict.PROVED:
             solvable, reason = Verdict.UNDECIDED, "it is open whether Psi(U) V = T has a solution V"
         error = None if rank.verdict is Verdict.PROVED else bound_error(features, loss, self.stage)
@@ -346,8 +347,9 @@ class _Run:
     ) -> LossPathResult:
         """A path for a loss; ``weights`` are its class weights, which the cross-entropy of the statements never has."""
         problem = self.problem
-        if problem.rows.offset is not None or problem.arcs is not None:
+        if isinstance(features, UnheldFeatures) or problem.rows.offset is not None or problem.arcs is not None:
             reason = "a path for this loss is not proved beside frozen logits, or where arcs to the outputs are missing"
+            reason = features.reason if isinstance(features, UnheldFeatures) else reason
             start = ExactArray.of_floats(problem.v)
             return LossPathResult(Verdict.UNDECIDED, reason, kind, features.precision, start)
         try:

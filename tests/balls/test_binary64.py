@@ -23,12 +23,12 @@ from test_binary64_guarantees import ARGUMENTS, ELEMENTARY, elementary_points, w
 
 from verifier.balls.activation import tree_kernel
 from verifier.balls.binary64 import elementary
-from verifier.balls.binary64 import float_enclosure as features
+from verifier.balls.binary64 import row_enclosure as features
 from verifier.balls.binary64.activation import Unsupported, array_kernel, kernel_bounds
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.bounds import TINY, U
 from verifier.balls.binary64.float_enclosure import FloatEnclosure, NotEnclosed
-from verifier.balls.binary64.float_functions import FLOAT_FUNCTIONS, Image
+from verifier.balls.binary64.float_functions import BINARY64, FLOAT_FUNCTIONS, Image
 from verifier.balls.binary64.margins import float_margins
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure
@@ -67,7 +67,7 @@ def test_what_an_argument_may_be_off_is_carried_on(name, moved):
     with working_precision(128):
         for x in (-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 30.0):
             try:
-                error = FLOAT_FUNCTIONS[name].error(Image(arb(x), arb(moved))).error
+                error = BINARY64.image(name, Image(arb(x), arb(moved))).error
             except Unsupported:
                 continue
             for end in (x - moved, x + moved):
@@ -255,6 +255,7 @@ def test_small_row_blocks(monkeypatch):
     u, x = random_parameters(rng, net), random_samples(rng, 5, net)
     for size in (8, 8 * net.dimension * 2, 1 << 20):
         monkeypatch.setattr(features, "BLOCK_BYTES", size)
+        monkeypatch.setattr(features, "BLOCK_ROWS", 1)
         whole = check_enclosure(net, u, x, BACKENDS[0])
         assert len(list(whole.row_blocks())) >= (5 if size == 8 else 1)
     monkeypatch.setattr(features, "CACHE_BYTES", 0)
@@ -309,6 +310,7 @@ def test_float_margins_contain_arb_margins(backend, n, m, monkeypatch):
     weights = [ExactArray.of_floats(rng.standard_normal((11, m)) * s) for s in (1.0, 1e-6, 1e9)]
     for size in (8, 1 << 20):
         monkeypatch.setattr(features, "BLOCK_BYTES", size)
+        monkeypatch.setattr(features, "BLOCK_ROWS", 1)
         found = float_margins(FloatEnclosure(net, u, x, backend), weights, labels)
         wanted = enclose_margins(FeatureEnclosure(net, u, x, 128), weights, labels)
         for rows, sharp in zip(found, wanted, strict=True):

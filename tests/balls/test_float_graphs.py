@@ -1,4 +1,4 @@
-"""The binary64 engine on graphs of every node kind, against the oracle of graphs in mpmath."""
+"""The engines on arrays, binary64 and double-double, on graphs of every node kind, against the oracle in mpmath."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from planted_graphs import STEPS, random_graph, random_point
 
 from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.double_double.enclosure import DoubleDoubleEnclosure
+from verifier.balls.double_double.pair import Pair
 from verifier.network.builder import Builder
 from verifier.network.graph import Feature
 from verifier.network.network import Network
@@ -39,19 +41,20 @@ def holds(blocks, truth, by_rows=True):
     """Whether every exact entry is within its radius; the squared distances of all rows."""
     found, squares = True, [mpmath.mpf(0)] * len(truth)
     for part, mid, radius in blocks:
-        middle, room = np.asarray(mid), np.asarray(radius).tolist()
-        for i in range(middle.shape[0]):
-            for j, value in enumerate(middle[i].tolist()):
+        room = np.asarray(radius).tolist()
+        parts = [np.asarray(one).tolist() for one in (mid if isinstance(mid, Pair) else (mid,))]
+        for i, line in enumerate(zip(*parts, strict=True)):
+            for j, values in enumerate(zip(*line, strict=True)):
                 row, column = (part.start + i, j) if by_rows else (i, part.start + j)
-                distance = abs(truth[row][column] - mpmath.mpf(value))
+                distance = abs(truth[row][column] - sum(map(mpmath.mpf, values)))
                 squares[row] += distance * distance
                 found = found and bool(distance <= mpmath.mpf(room[j]))
     return found, squares
 
 
-def enclosed(network, u, x, backend=NUMPY, width=None, digits=60):
-    """Whether Psi is enclosed, entry by entry and row by row; None if binary64 refuses."""
-    features = FloatEnclosure(network, u, x, backend)
+def enclosed(network, u, x, backend=NUMPY, width=None, digits=60, by=FloatEnclosure):
+    """Whether Psi is enclosed, entry by entry and row by row; None if the engine refuses."""
+    features = by(network, u, x, backend)
     try:
         blocks = list(features.row_blocks() if width is None else features.column_blocks(width))
     except NotEnclosed:
@@ -62,15 +65,19 @@ def enclosed(network, u, x, backend=NUMPY, width=None, digits=60):
         return found and all(s <= mpmath.mpf(norm) ** 2 for s, norm in zip(squares, norms, strict=True))
 
 
+ENGINES = [FloatEnclosure, DoubleDoubleEnclosure]
+
+
+@pytest.mark.parametrize("by", ENGINES)
 @pytest.mark.parametrize("kind", sorted(STEPS))
 @pytest.mark.parametrize("backend", [NUMPY, STRICT], ids=lambda b: b.name)
-def test_every_node_kind_is_enclosed(kind, backend):
+def test_every_node_kind_is_enclosed(kind, backend, by):
     """Graphs of one kind, with others below it; parameters of all sizes."""
-    for seed in range(4):
+    for seed in range(4 if by is FloatEnclosure or backend is NUMPY else 1):
         rng = np.random.default_rng([seed, sorted(STEPS).index(kind)])
         network = random_graph(rng, kinds=[kind, kind, "map", "affine"], steps=4)
         u, x = random_point(rng, network, count=2, scale=(1.0, 1e-3, 10.0, 1e3)[seed])
-        assert enclosed(network, u, x, backend) is not False
+        assert enclosed(network, u, x, backend, by=by) is not False
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -80,17 +87,19 @@ def test_random_graphs_are_enclosed(seed):
     u, x = random_point(rng, network, count=int(rng.integers(1, 4)), scale=float(10.0 ** rng.integers(-3, 4)))
     assert enclosed(network, u, x) is not False
     assert enclosed(network, u, x, width=2) is not False
+    assert enclosed(network, u, x, by=DoubleDoubleEnclosure) is not False
 
 
+@pytest.mark.parametrize("by", ENGINES)
 @pytest.mark.parametrize("scale", [1e-200, 1e-160, 1e-80, 1e80, 1e150, 1e300])
 @pytest.mark.parametrize("seed", range(4))
-def test_parameters_near_the_ends_of_the_range(seed, scale, monkeypatch):
+def test_parameters_near_the_ends_of_the_range(seed, scale, by, monkeypatch):
     """Products that underflow, squares that overflow: enclosed or refused, and no warning."""
     monkeypatch.setattr(oracle_graph, "DIGITS", 700)
     rng = np.random.default_rng([seed, 7])
     network = random_graph(rng, steps=3)
     u, x = random_point(rng, network, count=1, scale=scale)
-    assert enclosed(network, u, x, digits=700) is not False
+    assert enclosed(network, u, x, digits=700, by=by) is not False
 
 
 def chain(*nodes):
@@ -98,29 +107,31 @@ def chain(*nodes):
     return Network.of([Input(size=(2, 3)), *nodes], [Feature(len(nodes))])
 
 
+@pytest.mark.parametrize("by", ENGINES)
 @pytest.mark.parametrize("value", [0.0, 5.0, -1e-3, 1e120])
-def test_equal_channels_and_saturated_scores(value):
+def test_equal_channels_and_saturated_scores(value, by):
     """Zero variance, ties, scores far apart: normalisation with epsilon > 0, softmax and attention are enclosed."""
     x = np.full((2, 6), value)
     x[1, ::2] += 2000.0 if abs(value) < 100.0 else 0.0
     for node in (Normalise((0,)), Normalise((0,), centre=False), Softmax((0,)), Reduce((0,), "max", 1)):
-        found = enclosed(chain(node), np.zeros(0), x)
+        found = enclosed(chain(node), np.zeros(0), x, by=by)
         assert found is True or (found is None and abs(value) > 100.0), node
     if abs(value) < 100.0:
-        assert enclosed(chain(Attend((0, 0, 0))), np.zeros(0), x, digits=3000) is True
+        assert enclosed(chain(Attend((0, 0, 0))), np.zeros(0), x, digits=3000, by=by) is True
 
 
-def test_what_is_not_enclosed_is_refused():
+@pytest.mark.parametrize("by", ENGINES)
+def test_what_is_not_enclosed_is_refused(by):
     zero = np.zeros((1, 6))
-    assert enclosed(chain(Normalise((0,), Fraction(0))), np.zeros(0), zero) is None
-    assert enclosed(chain(InverseRoot((0,), Fraction(0))), np.zeros(0), zero) is None
-    assert enclosed(chain(Normalise((0,), Fraction(10**400))), np.zeros(0), zero) is None
-    assert enclosed(chain(Scale((0,), Fraction(10**400))), np.zeros(0), zero) is None
+    assert enclosed(chain(Normalise((0,), Fraction(0))), np.zeros(0), zero, by=by) is None
+    assert enclosed(chain(InverseRoot((0,), Fraction(0))), np.zeros(0), zero, by=by) is None
+    assert enclosed(chain(Normalise((0,), Fraction(10**400))), np.zeros(0), zero, by=by) is None
+    assert enclosed(chain(Scale((0,), Fraction(10**400))), np.zeros(0), zero, by=by) is None
     half = Constant(values=np.full((2, 3), 0.5))
-    assert enclosed(chain(half, Softmax((0, 1))), np.zeros(0), zero) is None
+    assert enclosed(chain(half, Softmax((0, 1))), np.zeros(0), zero, by=by) is None
     table = Constant(values=np.ones((3, 2)))
-    assert enclosed(chain(table, Embed((0, 1))), np.zeros(0), zero + 2.5) is None
-    assert enclosed(chain(table, Embed((0, 1))), np.zeros(0), zero + 2.0) is True
+    assert enclosed(chain(table, Embed((0, 1))), np.zeros(0), zero + 2.5, by=by) is None
+    assert enclosed(chain(table, Embed((0, 1))), np.zeros(0), zero + 2.0, by=by) is True
 
 
 def test_deep_networks_are_refused_before_radii_explode():
@@ -156,10 +167,11 @@ def test_pre_activations_that_others_read_stay():
     assert enclosed(network, u, x) is True and enclosed(network, u, x, width=2) is True
 
 
+@pytest.mark.parametrize("by", ENGINES)
 @pytest.mark.parametrize("exponent", [-2000, -1100, 1100])
-def test_scales_of_scores_beyond_binary64_are_refused(exponent):
+def test_scales_of_scores_beyond_binary64_are_refused(exponent, by):
     """A square of 2^-1100 is 0 in binary64, the scores 2^450 are not."""
     build = Builder((2, 1))
     build.feature(build.add(Attend((0, 0, 0), Fraction(2) ** exponent)))
     network = Network.of(build.nodes, build.features)
-    assert enclosed(network, np.zeros(0), np.array([[2.0**500, 2.0**499]])) is None
+    assert enclosed(network, np.zeros(0), np.array([[2.0**500, 2.0**499]]), by=by) is None

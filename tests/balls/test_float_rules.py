@@ -1,4 +1,8 @@
-"""Every rule of the binary64 engine on values with planted errors: exact values at the edge of their radii."""
+"""Every rule of the engines on values with planted errors: exact values at the edge of their radii.
+
+The engines, binary64 and double-double, have one set of rules and differ in their midpoints; every rule is tested with
+both.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ from verifier.balls.binary64.enclosed import Enclosed
 from verifier.balls.binary64.graph_arithmetic import FloatBalls, Shared
 from verifier.balls.binary64.products import Products
 from verifier.balls.binary64.spectral import spectral_norm
+from verifier.balls.double_double.graph_arithmetic import DoubleDoubleBalls
+from verifier.balls.double_double.pair import Pair
 from verifier.network.nodes import (
     Add,
     Affine,
@@ -42,8 +48,41 @@ DIGITS = 50
 BACKENDS = [numpy_backend(1), Backend(array_api_strict, "array-api-strict")]
 
 
-def engine(samples, backend=BACKENDS[0]):
-    return FloatBalls(Shared(backend, Products(), {}), np.zeros((samples, 1)))
+@pytest.fixture(params=[FloatBalls, DoubleDoubleBalls])
+def engine(request):
+    """A function that makes an engine for so many samples."""
+
+    def made(samples, backend=BACKENDS[0]):
+        return request.param(Shared(backend, Products(), {}), np.zeros((samples, 1)))
+
+    return made
+
+
+def given(ops, value, exact):
+    """A value with float64 midpoints as the engine has it; pairs get low parts, unless all midpoints are integers."""
+    if isinstance(ops, DoubleDoubleBalls):
+        mid = np.asarray(value.mid)
+        rng = np.random.default_rng(int(np.abs(mid).sum() * 1e6) % 2**32 if np.isfinite(mid).all() else 0)
+        low = rng.uniform(-0.49, 0.49, mid.shape) * np.abs(mid) * 2.0**-53
+        if (mid == np.round(mid)).all():
+            low = np.zeros_like(mid)
+        mid = Pair(ops.backend.asarray(mid), ops.backend.asarray(low))
+        with mpmath.workdps(DIGITS):
+            parts = [tensor([mp(v) for v in row.ravel().tolist()], row.shape) for row in low]
+            exact = [np.asarray(row + parts[k % len(parts)], dtype=object) for k, row in enumerate(exact)]
+        value = Enclosed(mid, value.each, value.norm)
+    return value, exact
+
+
+def exact_middles(ops, found):
+    """The midpoints as rows of exact numbers."""
+    mids = found.mid if isinstance(ops, DoubleDoubleBalls) else (found.mid,)
+    parts = [np.asarray(part).reshape(part.shape[0], -1).tolist() for part in mids]
+    with mpmath.workdps(DIGITS):
+        return [
+            tensor([sum(map(mp, entry)) for entry in zip(*rows, strict=True)], found.shape)
+            for rows in zip(*parts, strict=True)
+        ]
 
 
 def one_sided(rng, shape, axes):
@@ -91,22 +130,22 @@ def tensor(flat, shape):
 
 def contains(node, values, ops):
     """Whether a rule's result encloses the exact one in every row, by each of its bounds; None if it refuses."""
+    values = [given(ops, *value) for value in values]
     try:
         with np.errstate(all="ignore"):
             found = node.compute(ops, [value for value, _ in values])
     except NotEnclosed:
         return None
-    middle = np.asarray(found.mid)
-    each = None if found.each is None else np.broadcast_to(np.asarray(found.each), middle.shape)
+    middle = exact_middles(ops, found)
+    each = None if found.each is None else np.broadcast_to(np.asarray(found.each), (len(middle), *found.shape))
     norm = None if found.norm is None else np.asarray(found.norm)
     with mpmath.workdps(DIGITS):
         for row in range(max(len(exact) for _, exact in values)):
             truth = np.asarray(RULES[node.kind](node, [exact[row % len(exact)] for _, exact in values], mp))
-            if truth.shape != middle.shape[1:]:
+            if truth.shape != found.shape:
                 return False
             at = row % len(middle)
-            flat = middle[at].ravel().tolist()
-            gaps = tensor([abs(t - mp(m)) for t, m in zip(truth.ravel(), flat, strict=True)], truth.shape)
+            gaps = tensor([abs(t - m) for t, m in zip(truth.ravel(), middle[at].ravel(), strict=True)], truth.shape)
             if each is None and norm is None and any(gap != 0 for gap in gaps.ravel()):
                 return False
             if each is not None and any(
@@ -151,7 +190,7 @@ def shapes(rng):
 
 
 @seeds(12)
-def test_entrywise_rules(rng):
+def test_entrywise_rules(rng, engine):
     for node in (Add((0, 1)), Multiply((0, 1))):
         shape = shapes(rng)
         other = tuple(1 if rng.integers(3) == 0 else n for n in shape)[int(rng.integers(2)) :]
@@ -165,7 +204,7 @@ def test_entrywise_rules(rng):
 
 
 @seeds(12)
-def test_affine_rules(rng):
+def test_affine_rules(rng, engine):
     scale = amounts(rng)
     k, units = int(rng.integers(1, 5)), int(rng.integers(1, 4))
     for over, source, bias in (("all", (k,), (units,)), ("last", (2, k), (units,)), ("last", (2, k), (2, units))):
@@ -180,7 +219,7 @@ def test_affine_rules(rng):
 
 
 @seeds(12)
-def test_affine_errors_may_point_along_the_weights(rng):
+def test_affine_errors_may_point_along_the_weights(rng, engine):
     """The largest singular vector: the 2-norm of the weights is not less than it is."""
     w = rng.standard_normal((3, 4))
     direction = np.linalg.svd(w)[2][0]
@@ -195,7 +234,7 @@ def test_affine_errors_may_point_along_the_weights(rng):
 
 
 @pytest.mark.parametrize("form", ["each", "norm"])
-def test_errors_multiply_each_other(form):
+def test_errors_multiply_each_other(form, engine):
     """All errors at their edge and of one sign: products of errors count."""
 
     def edge(shape, size=0.5):
@@ -213,7 +252,7 @@ def test_errors_multiply_each_other(form):
 
 
 @seeds(12)
-def test_rules_along_an_axis(rng):
+def test_rules_along_an_axis(rng, engine):
     shape = [(3,), (2, 3), (2, 1), (3, 2, 2)][int(rng.integers(4))]
     values = operands(rng, [shape], rows=(2,), **amounts(rng))
     for how in ("sum", "mean", "max"):
@@ -238,7 +277,7 @@ def planted_mask(rng, shape):
 
 
 @seeds(12)
-def test_products_and_attention(rng):
+def test_products_and_attention(rng, engine):
     scale = amounts(rng)
     for transposed in (False, True):
         for lead in ((), (2,)):
@@ -253,7 +292,7 @@ def test_products_and_attention(rng):
 
 
 @seeds(12)
-def test_entries_take_their_bounds_with_them(rng):
+def test_entries_take_their_bounds_with_them(rng, engine):
     scale = amounts(rng)
     shape = (2, 3, 2)
     nodes = [
@@ -271,7 +310,7 @@ def test_entries_take_their_bounds_with_them(rng):
         assert contains(Concatenate((0, 1, 2), axis), values, engine(2))
 
 
-def test_the_same_rules_on_a_strict_library():
+def test_the_same_rules_on_a_strict_library(engine):
     rng = np.random.default_rng(0)
     backend = BACKENDS[1]
     for form in FORMS:
@@ -285,7 +324,7 @@ def test_the_same_rules_on_a_strict_library():
 
 @pytest.mark.parametrize("bound", ["none", "each", "own", "norm"])
 @seeds(6)
-def test_roundings_are_counted(rng, bound):
+def test_roundings_are_counted(rng, bound, engine):
     """Exact values of one or two entries, many samples: what is computed is off by about one rounding."""
     rows = 40
 
@@ -314,7 +353,7 @@ def test_roundings_are_counted(rng, bound):
 
 
 @seeds(6)
-def test_roundings_of_scores_that_cancel_are_counted(rng):
+def test_roundings_of_scores_that_cancel_are_counted(rng, engine):
     """Scores near 0 as differences of large products: their roundings are what moves the weights."""
     rows = 30
     q = np.repeat(rng.standard_normal((rows, 1, 1)), 2, axis=2)
@@ -329,6 +368,21 @@ def test_roundings_of_scores_that_cancel_are_counted(rng):
         ]
     assert contains(Attend((0, 1, 2)), values, engine(rows))
     assert contains(Contract((0, 1), True), values[:2], engine(rows))
+
+
+@seeds(6)
+def test_roundings_of_values_far_apart_are_counted(rng, engine):
+    """A value of 1e20 with a share of 1e-26: slices of the product are relative to the large one."""
+    rows = 20
+    q, k = np.ones((rows, 1, 1)), np.zeros((rows, 2, 1))
+    k[:, 0, 0] = 60.0 + rng.standard_normal(rows)
+    v = rng.standard_normal((rows, 2, 3)) * np.array([1.0, 1e20])[:, None]
+    with mpmath.workdps(DIGITS):
+        values = [
+            (Enclosed(part), [tensor([mp(x) for x in row.ravel().tolist()], row.shape) for row in part])
+            for part in (q, k, v)
+        ]
+    assert contains(Attend((0, 1, 2)), values, engine(rows))
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (7, 5), (1, 6), (6, 1), (40, 40)])

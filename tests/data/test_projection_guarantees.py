@@ -43,4 +43,4 @@ def test_projections_are_exact(rng):
             assert all(entry.denominator == 1 and abs(entry) < 2**size for entry in entries)
     with np.errstate(all="ignore"):
         whole = samples.SampleSource("x", rng.integers(-200, 300, (n, d)).astype(np.int64))
-        assert np.array_equal(whole.stored(), whole.array) and whole.stored().dtype.itemsize <= 2
+        assert np.array_equal(whole.stored()[0], whole.array) and whole.stored()[0].dtype.itemsize <= 2

@@ -1,5 +1,7 @@
 """Samples in chunks: exact products, types, memory maps, errors."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -34,16 +36,42 @@ def test_a_mapped_file(dtype, order, tmp_path):
     assert source.name == "x.npy" and isinstance(source.array, np.memmap)
     found, exponent = source.project(np.array([1, 10, 100]))
     np.testing.assert_array_equal(found * 2.0**exponent, array.astype(float) @ [1, 10, 100])
-    stored = source.stored()
+    stored, exponent = source.stored()
     np.testing.assert_array_equal(stored, array)
-    assert stored.dtype.newbyteorder("=") == stored.dtype and stored.dtype.str[1:] in ("u1", "i1", "f4", "f8")
+    assert stored.dtype.newbyteorder("=") == stored.dtype and (stored.dtype.str[1:], exponent) in (("u1", 0), ("i1", 0))
     assert source.row(1) == array[1].tolist()
 
 
 def test_bytes_are_stored_as_they_are(tmp_path):
     np.save(tmp_path / "x.npy", np.array([[0, 255]], dtype=np.uint8))
     source = SampleSource.open(tmp_path / "x.npy")
-    assert source.stored() is source.array
+    assert source.stored() == (source.array, 0)
+
+
+TINIEST = 5e-324
+
+
+@pytest.mark.parametrize(
+    ("array", "kind"),
+    [
+        (np.array([[0.0, 255.0]]) / 256, "u1"),
+        (np.array([[-3.0, 127.5]], np.float32), "i2"),
+        (np.array([[-(2.0**31), 2.0**31 - 1]]) * 2.0**600, "i4"),
+        (np.array([[TINIEST, 3 * TINIEST]]), "u1"),
+        (np.array([[-(2.0**15), 1.0]], np.float32), "i2"),
+        (np.array([[0.5, 2.0**15]], np.float32), "f4"),
+        (np.array([[2.0**31, 1.0]]), "f8"),
+        (np.array([[0.1, 1.0]]), "f8"),
+        (np.array([[1.0, 2.0**-14]], np.float16), "f4"),
+        (np.zeros((1, 2)), "u1"),
+    ],
+)
+def test_floats_that_are_small_integers_are_stored_as_integers(array, kind):
+    numbers, exponent = SampleSource("x", array).stored()
+    assert numbers.dtype.str[1:] == kind
+    assert [int(k) * Fraction(2) ** exponent if kind[0] != "f" else Fraction(k) for k in numbers.ravel().tolist()] == [
+        Fraction(x) for x in array.ravel().tolist()
+    ]
 
 
 def test_a_data_set():

@@ -19,7 +19,7 @@ from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.errors import InputError
 from verifier.network.layers import Conv, Dense
 from verifier.network.network import Network
-from verifier.rank import approx, certify, float_inverse, gram, gram_matrix, random_witness, refine
+from verifier.rank import approx, certify, double_double_rung, float_inverse, gram, gram_matrix, random_witness, refine
 from verifier.rank.certify import prove_rank
 from verifier.rank.dead import dead_open_set
 from verifier.rank.monotone import _walk
@@ -137,13 +137,22 @@ def test_large_inverses_are_left_to_the_gram_matrix_or_open(monkeypatch):
     quick = FloatEnclosure(network, u, x, BACKEND)
     assert prove_rank(quick)[0].label == "R1"
     monkeypatch.setattr(certify, "INVERSE_BYTES", 0)
+    monkeypatch.setattr(double_double_rung, "MOST_BYTES", 0)
     assert prove_rank(quick)[0].label == "R2"
-    monkeypatch.setattr(certify, "certify_gram", lambda *_, **__: gram.GramBound(Verdict.UNDECIDED, "it breaks down"))
     monkeypatch.setattr(certify, "ARB_SECONDS_PER_PRODUCT", 1e9)
-    found, _ = prove_rank(quick)
+    found, _ = prove_rank(quick, gram=lambda *_, **__: gram.GramBound(Verdict.UNDECIDED, "it breaks down"))
     assert found.verdict is Verdict.UNDECIDED and "too large for Arb" in found.reason
-    assert any("R1 in binary64: not tried" in line for line in found.attempts)
+    for where in ("binary64", "double-double"):
+        assert any(f"R1 in {where}: not tried" in line for line in found.attempts)
     assert prove_rank(FeatureEnclosure(network, u, x, 64))[0].verdict is Verdict.UNDECIDED
+
+
+def test_the_exact_rank_stands_where_arb_would_take_too_long_for_a_bound(monkeypatch):
+    network, x = dense([3], ["relu"], 2), np.array([[0.0, 1.0], [1.0, 0.5], [0.25, 2.0]])
+    u = np.array([1.0, 0.5, -0.5, 1.0, 1.0, -1.0, 0.5, 0.25, 0.5])
+    monkeypatch.setattr(certify, "ARB_SECONDS_PER_PRODUCT", 1e9)
+    found, _ = prove_rank(FeatureEnclosure(network, u, x, 64))
+    assert found.proved and found.label == "R6"
 
 
 def test_the_bound_of_binary64_has_room_for_a_checker_that_rounds_the_features():

@@ -7,7 +7,7 @@ import pytest
 from oracle_graph import psi_oracle
 from planted_graphs import random_graph, random_point
 
-from verifier.balls.binary64 import float_enclosure
+from verifier.balls.binary64 import row_enclosure
 from verifier.balls.binary64.backend import NotEnclosed, numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.loss import float_logits
@@ -99,7 +99,8 @@ def test_margins_and_logits_of_graphs_contain_the_truth(seed):
 
 def test_norms_are_those_of_the_last_pass(monkeypatch):
     """Rows and columns may be multiplied differently: norms belong to the midpoints that were delivered last."""
-    monkeypatch.setattr(float_enclosure, "BLOCK_BYTES", 8 * 4)
+    monkeypatch.setattr(row_enclosure, "BLOCK_BYTES", 8 * 4)
+    monkeypatch.setattr(row_enclosure, "BLOCK_ROWS", 1)
     network = Network((2,), [Dense(4, "tanh"), Dense(4, "tanh", skip=True)])
     features = FloatEnclosure(network, initialise(network, seed=1), np.arange(6.0).reshape(3, 2), BACKEND)
     list(features.row_blocks())

@@ -7,6 +7,7 @@ import math
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.exact import at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, block_is_finite
+from verifier.balls.unheld import UnheldFeatures
 from verifier.verdict import Verdict
 
 FIRST_BITS = 64
@@ -67,6 +68,8 @@ def finiteness(features: Enclosure, *, used_as_streamed: bool) -> tuple[Verdict,
         The verdict and the reason. Guarantee: ``PROVED`` of an enclosure that is not streamed implies that every entry
         of Psi(U) is in a finite ball.
     """
+    if isinstance(features, UnheldFeatures):
+        return Verdict.UNDECIDED, features.reason
     size = f"Psi(U) is {features.samples} x {features.columns}"
     if isinstance(features, FloatEnclosure):
         if used_as_streamed:

@@ -15,6 +15,9 @@ LIMB_BITS = 62
 """With its sign a limb fits int64, and sums of two limbs do."""
 
 
+SAMPLED = 4096
+"""Entries that tell at once of most arrays that they are no small integers."""
+
 _INTEGER_DTYPES = (np.int8, np.int16, np.int32, np.int64)
 
 
@@ -33,16 +36,23 @@ def compact(values: NDArray[np.float64]) -> tuple[NDArray[Any], int]:
     (ndarray, int)
         The array, in the same shape, and the exponent.
     """
-    largest = float(np.abs(values).max()) if values.size else 0.0
+    largest = max(float(values.max()), -float(values.min())) if values.size else 0.0
     if largest < 2.0**15:
         for exponent in (0, -4, -8, -12):
+            if not _small_integers(np.ldexp(values.ravel()[:SAMPLED], -exponent)):
+                continue
             scaled = np.asarray(np.ldexp(values, -exponent))
-            if float(np.abs(scaled).max(initial=0.0)) < 2.0**15 and bool((scaled == np.trunc(scaled)).all()):
+            if _small_integers(scaled):
                 small = np.int8 if float(np.abs(scaled).max(initial=0.0)) < 2.0**7 else np.int16
                 return scaled.astype(small), exponent
     with np.errstate(over="ignore"):
         single = np.asarray(values.astype(np.float32))
-    return (single if np.array_equal(single.astype(np.float64), values) else values), 0
+    return (single if np.array_equal(single, values) else values), 0
+
+
+def _small_integers(values: NDArray[np.float64]) -> bool:
+    """Whether all values are integers that int16 holds."""
+    return float(np.abs(values).max(initial=0.0)) < 2.0**15 and bool((values == np.trunc(values)).all())
 
 
 def term_integers(values: NDArray[Any], exponent: int) -> tuple[list[int], int]:
@@ -72,6 +82,27 @@ def term_integers(values: NDArray[Any], exponent: int) -> tuple[list[int], int]:
     low = int(powers[nonzero].min())
     shifts = np.where(nonzero, powers - low, 0).tolist()
     return [m << s for m, s in zip(numerators.tolist(), shifts, strict=True)], exponent + low - 53
+
+
+def in_smallest_type(values: NDArray[np.int64], exponent: int) -> Term:
+    """``values * 2^exponent`` as one array of the smallest integer type, without a list of Python's integers.
+
+    Guarantee: the array times ``2^exponent`` equals the numbers exactly.
+
+    Parameters
+    ----------
+    values : ndarray of int64
+        Integers above -2^63, of any shape.
+    exponent : int
+        The power of two.
+
+    Returns
+    -------
+    (ndarray, int)
+        The array, in the same shape, and the exponent.
+    """
+    bits = max(int(values.max(initial=0)), -int(values.min(initial=0))).bit_length()
+    return values.astype(next(dtype for dtype in _INTEGER_DTYPES if bits < np.iinfo(dtype).bits)), exponent
 
 
 def limbs(numerators: Sequence[int], shape: tuple[int, ...], exponent: int) -> tuple[Term, ...]:

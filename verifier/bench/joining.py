@@ -40,9 +40,12 @@ def measure_joining(found: Bench, backend: Backend, sizes: Sizes, stage: Stage) 
     joined = clock.best(f"joined_{size}", lambda: connect(a, b), sizes.repeats)
     if not joined.proved:
         raise BenchError(f"bench: the two networks were not joined ({joined.reason}); there is no time")
+    pieces = len(joined.pieces)
+    found.parts["joined_seconds_per_piece"] = found.best(f"joined_{size}") / max(1, pieces)
     found.ratios["leg_vs_arb"] = found.best(f"leg_fast_{size}") / found.best(f"leg_arb_{size}")
     found.definitions["leg_vs_arb"] = (
         f"Seconds to enclose Psi and its rate on an eighth of a leg between two points, and to bound the margins of "
         f"{CLASSES} classes, in binary64, divided by those in Arb; N = {n}, M = {m}, {d} inputs. joined_{size}: a "
-        "certified path between both points (MC), random output weights at the ends."
+        "certified path between both points (MC), random output weights at the ends; joined_seconds_per_piece: its "
+        f"seconds divided by its {pieces} pieces."
     )

@@ -27,11 +27,26 @@ LONG = 8.0
 UNSTEADY = 2.0
 """Repetitions that differ more are worth a warning."""
 
+BUSY = 0.5
+"""A larger load for each processor, before anything is measured, is worth a warning."""
+
 T = TypeVar("T")
 
 
 class BenchError(VerifierError):
     """A measurement that proves nothing would compare nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSizes:
+    """Of the networks whose enclosure is compared with a plain forward pass, kind by kind of node."""
+
+    samples: int = 2048
+    tokens: int = 16
+    width: int = 64
+    heads: int = 4
+    pixels: int = 28
+    filters: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +60,9 @@ class Sizes:
     gram_inputs: int = 784
     engines: tuple[int, int] = (1000, 1250)
     engine_inputs: int = 64
+    nodes: NodeSizes = NodeSizes()
     joining: tuple[int, int] = (300, 400)
+    checking: tuple[int, int] = (300, 360)
     svd: tuple[int, int] = (200, 400)
     svd_inputs: int = 64
     small_svd: tuple[tuple[int, int], ...] = ((40, 80), (50, 100))
@@ -83,6 +100,22 @@ class Bench:
         """Largest quotient of two repetitions of one measurement that takes more than a tenth of a second."""
         return max((max(v) / min(v) for v in self.seconds.values() if min(v) > 0.1), default=1.0)
 
+    @property
+    def load(self) -> float:
+        """Processes that were waiting or running, per processor, when the measurements began; 0 if not known."""
+        before = self.machine.get("load_before")
+        return 0.0 if before is None else float(before) / int(self.machine["cpus"])
+
+    @property
+    def busy(self) -> str:
+        """What says that other work ran on the machine while it was measured, in one line; empty if nothing does."""
+        signs = []
+        if self.spread > UNSTEADY:
+            signs.append(f"repetitions differ up to {self.spread:.1f} times")
+        if self.load > BUSY:
+            signs.append(f"the load before was {self.load:.1f} for each processor")
+        return " and ".join(signs)
+
 
 def as_json(found: Bench) -> dict[str, Any]:
     """The measurements as one JSON document of finite numbers.
@@ -97,7 +130,7 @@ def as_json(found: Bench) -> dict[str, Any]:
     dict
         The document.
     """
-    return {"version": __version__, **asdict(found), "spread": found.spread}
+    return {"version": __version__, **asdict(found), "spread": found.spread, "busy": found.busy}
 
 
 class Clock:

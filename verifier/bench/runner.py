@@ -13,10 +13,12 @@ from threadpoolctl import threadpool_info
 
 from verifier.balls.binary64.backend import Backend
 from verifier.balls.feature_enclosure import use_threads
+from verifier.bench.checking import measure_checking
 from verifier.bench.comparisons import measure_engines, measure_path, measure_singular_values
 from verifier.bench.gram import measure_gram
 from verifier.bench.joining import measure_joining
 from verifier.bench.measured import Bench, Sizes
+from verifier.bench.nodes import measure_nodes
 from verifier.rank.certify import Stage
 from verifier.rank.gram_matrix import plan
 from verifier.run.case import Case
@@ -56,7 +58,7 @@ def run_bench(
     BenchError
         If the canary fails or a proof that is to be timed is not found.
     """
-    started, load = time.perf_counter(), os.getloadavg()[0]
+    started, load = time.perf_counter(), load_average()
     chosen = sizes or Sizes()
     use_threads(os.cpu_count() or 1)
     found = Bench(backend.describe())
@@ -64,6 +66,8 @@ def run_bench(
         ("R2 against SVD and product", lambda stage: measure_gram(found, backend, chosen, stage)),
         ("path", lambda stage: measure_path(found, backend, case, chosen.repeats, stage)),
         ("binary64 against Arb", lambda stage: measure_engines(found, backend, chosen, stage)),
+        ("enclosing node by node", lambda stage: measure_nodes(found, backend, chosen, stage)),
+        ("check against proof", lambda stage: measure_checking(found, backend, chosen, stage)),
         ("two networks joined", lambda stage: measure_joining(found, backend, chosen, stage)),
         ("singular values against mpmath", lambda stage: measure_singular_values(found, chosen, full, stage)),
     )
@@ -81,6 +85,14 @@ def run_bench(
     return found
 
 
+def load_average() -> float | None:
+    """Processes running or waiting, averaged over the last minute; None where the system does not say."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
 def machine() -> dict[str, Any]:
     """What the measurements were made on."""
     pools = [
@@ -89,6 +101,7 @@ def machine() -> dict[str, Any]:
         for pool in threadpool_info()
     ]
     return {
+        "name": platform.node(),
         "cpus": os.cpu_count() or 1,
         "processor": platform.machine(),
         "system": platform.system(),

@@ -8,9 +8,6 @@ from rich.table import Table
 
 from verifier.bench.measured import Bench
 
-UNSTEADY = 2.0
-"""Repetitions that differ more are worth a warning."""
-
 
 def print_bench(console: Console, found: Bench) -> None:
     """Print the measurements; the tables fit 80 columns.
@@ -66,10 +63,8 @@ def print_bench(console: Console, found: Bench) -> None:
         f"{found.device}, {found.machine['cpus']} processors, Python {found.machine['python']}; "
         f"{found.total_seconds:.0f} s in all.",
     ]
-    if found.spread > UNSTEADY:
-        lines.append(
-            f"Repetitions differ up to {found.spread:.1f} times: other work ran on the machine; "
-            "measure again when idle."
-        )
+    if found.busy:
+        name = found.machine.get("name") or "this machine"
+        lines.append(f"Other work ran on {name}: {found.busy}. Measure again when it is idle.")
     for line in lines:
         console.print(escape(line), highlight=False)

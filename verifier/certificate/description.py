@@ -34,12 +34,12 @@ def describe_data(arrays: ArrayStore, data: Dataset | SampleSource | Unseen, *, 
         The document's ``data``.
     """
     labels, multiplicities, total, offset, inputs = None, None, data.samples, None, None
-    if isinstance(data, SampleSource):
-        stored = data.stored()
-        inputs = arrays.exact("data.inputs", ExactArray(stored.shape, ((stored, 0),)))
-    elif isinstance(data, Dataset):
+    if isinstance(data, Dataset):
         labels, multiplicities, total = data.labels if with_labels else None, data.multiplicities, data.total
-        inputs, offset = arrays.exact("data.inputs", ExactArray.of_floats(data.inputs)), data.offset
+        offset = data.offset
+    if isinstance(data, Dataset | SampleSource):
+        source = data if isinstance(data, SampleSource) else SampleSource.of_dataset(data)
+        inputs = arrays.exact("data.inputs", ExactArray(source.array.shape, (source.stored(),)))
     if multiplicities is not None and not (multiplicities != 1).any():
         multiplicities = None
     frozen = None if offset is None else arrays.exact("data.offset", ExactArray.of_floats(offset))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -34,12 +37,16 @@ if TYPE_CHECKING:
     from verifier.options import Part
     from verifier.outcome import Report, Step
     from verifier.problem import Problem
+    from verifier.rank.certify import Stage
     from verifier.run.case import Case
 
 
 TIGHT_BYTES = 2**30
 """Memory that a tight bound of sigma_N may take where it was not asked for: up to some N = 10,000."""
 
+
+QUIET_SECONDS = 10.0
+"""Lines of progress in a file are at least so far apart."""
 
 WORTH = 1.2
 """How much larger than its bound sigma_N must seem to be for --tight to be named."""
@@ -64,18 +71,41 @@ def rank(
     digits: Annotated[
         int | None, typer.Option("--digits", metavar="N", help="Decimal digits of each singular value (default: 50).")
     ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option("--work", metavar="DIR", help="Keep the Gram matrix in DIR (R2); the same command goes on there."),
+    ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option("--memory", min=0.01, metavar="GIB", help="Memory of a task of --work, beside samples and U."),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, max=1024, metavar="K", help="Do the tasks of --work in K processes.")
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="tcp://HOST:PORT", help="Do them on the workers of a Dask scheduler."),
+    ] = None,
 ) -> None:
     """Prove the rank of Psi at the case's U (R1-R3, R6) or its deficiency (R5, R6); or enclose singular values (R4).
 
     Without --out R2 is used where it suffices, in binary64; a certificate carries a right inverse (R1, R3).
     """
+    place = None
+    if work is None:
+        if memory is not None or jobs != 1 or scheduler is not None:
+            raise InputError("--memory, --jobs and --scheduler are options of --work; name a folder for the tiles")
+    elif svd or out is not None:
+        raise InputError("--work is for R2; --out (a certificate carries R1) and --svd (R4) are not: leave one out")
+    else:
+        place = Place(work, memory, jobs, scheduler)
     if svd:
         if out is not None:
             raise InputError("--svd and --out exclude each other: certificates carry R1 and R5, not singular values")
         _singular_values(case, seed, as_json, 50 if digits is None else digits)
     elif digits is not None:
         raise InputError("--digits is an option of --svd; give both")
-    _prove(case, out, seed, as_json, "rank", device=device, tight=tight, verbose=verbose)
+    _prove(case, out, seed, as_json, "rank", device=device, tight=tight, verbose=verbose, place=place)
 
 
 def path(
@@ -144,6 +174,7 @@ def _prove(
     tight: bool | None = None,
     escape: str | None = None,
     verbose: bool = False,
+    place: Place | None = None,
 ) -> None:
     from msgspec.structs import replace
 
@@ -169,7 +200,10 @@ def _prove(
         problem = case_problem(case, seed=seed)
         if part == "rank":
             changes["tight"] = (out is None and _cheap(problem)) if tight is None else tight
-        found = prove(problem, case_options(case, **changes), stage=stage)
+        if place is not None:
+            changes["threads"] = os.cpu_count()
+        with _gram(case, problem, place, seed, device, stage) as gram:
+            found = prove(problem, case_options(case, **changes, **gram), stage=stage)
         builder = found.builder
         written = None if out is None or builder.empty else builder.write(out)
     if as_json:
@@ -185,6 +219,55 @@ def _prove(
         say_written(out, written, builder)
         say_more(verbose)
     raise typer.Exit(_exit_code(found, case, part))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where R2 keeps its tiles, how much memory a task may take, and who does the tasks."""
+
+    work: Path
+    memory: float | None
+    jobs: int
+    scheduler: str | None
+
+
+@contextmanager
+def _gram(
+    case: Case, problem: Problem, place: Place | None, seed: int | None, device: str, stage: Stage
+) -> Iterator[dict[str, Any]]:
+    """The option that has R2 proved out of core, while its folder and its workers are open; none without a folder."""
+    if place is None:
+        yield {}
+        return
+    from verifier.run.executors import workers
+    from verifier.run.ledger import environment
+    from verifier.run.progress import time_left
+    from verifier.run.tiling import Elsewhere, OutOfCore, work_folder
+    from verifier.run.toml import case_toml
+    from verifier.run.worker import Task, packed
+
+    screen, last = console(stderr=True), [0.0]
+
+    def say(words: str, fraction: float, left: float) -> None:
+        rest = f", {time_left(left, left)} left" if left > 0.0 else ""
+        if screen.is_terminal:
+            stage(f"{words}{rest}")(fraction)
+        elif left != left or time.monotonic() - last[0] > QUIET_SECONDS:
+            last[0] = time.monotonic()
+            sys.stderr.write(f"{words}: {100 * fraction:.0f} %{rest}\n")
+            sys.stderr.flush()
+
+    with work_folder(place.work, problem, place.memory) as work, workers(place.jobs, None, place.scheduler) as found:
+        sys.stderr.write(f"{work.words}\n")
+        elsewhere = None
+        if found is not None:
+            files, shown = packed(case)
+            task = Task(
+                name=case.name, case=case, toml=case_toml(case), files=files, shown=shown, seed=seed, device=device,
+                threads=found.threads, environment=environment(),
+            )  # fmt: skip
+            elsewhere = Elsewhere(found, task)
+        yield {"gram": OutOfCore(work, say, elsewhere)}
 
 
 def _how_much_better(found: Report) -> str:

@@ -13,10 +13,12 @@ from typing import Final
 import flint
 import numpy as np
 
-from verifier.data.dataset import Dataset, IntArray
+from verifier.data.dataset import Dataset, FloatArray, IntArray
 from verifier.display import Brief
 from verifier.errors import needs
 
+SHOWN: Final = 3
+"""Groups of equal samples, and samples of each, that are listed in words."""
 INFIMUM_BITS: Final = 128
 """Arb's working precision for the infimum; binary64 endpoints need about 60."""
 
@@ -75,6 +77,20 @@ class Grouping(Brief):
         return self.dataset.samples < self.group_of.size
 
     @property
+    def equal(self) -> tuple[tuple[int, ...], ...]:
+        """The original samples of every group of two or more, counted from 0 and increasing."""
+        order = np.argsort(self.group_of, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(self.group_of[order])) + 1)
+        return tuple(tuple(part.tolist()) for part in parts if part.size > 1)
+
+    @property
+    def equal_words(self) -> str:
+        """Which samples are equal: the first few groups, as ``samples 0 = 2 = 5, 1 = 3``."""
+        groups = self.equal
+        shown = [" = ".join(map(str, group[:SHOWN])) + (" = ..." if len(group) > SHOWN else "") for group in groups]
+        return f"samples {', '.join(shown[:SHOWN])}{', ...' if len(shown) > SHOWN else ''}"
+
+    @property
     def labels_agree(self) -> bool:
         """Whether equal samples have equal labels, so that the infimum of the loss is 0."""
         return not self.conflicts
@@ -111,11 +127,9 @@ def group_duplicates(dataset: Dataset) -> Grouping:
     ([[1.0], [2.0]], [2, 1])
     """
     needs(dataset, "Dataset", "multiplicities", "dataset", "make one: dataset_from_arrays(X, y)")
-    rows: dict[bytes, int] = {}
-    keys = dataset.inputs if dataset.offset is None else np.hstack([dataset.inputs, dataset.offset])
-    group_of = np.array([rows.setdefault(row.tobytes(), len(rows)) for row in keys], dtype=np.int64)
-    count = len(rows)
+    group_of = distinct_rows(dataset.inputs if dataset.offset is None else np.hstack([dataset.inputs, dataset.offset]))
     _, firsts = np.unique(group_of, return_index=True)
+    count = len(firsts)
     multiplicities = np.zeros(count, dtype=np.int64)
     np.add.at(multiplicities, group_of, dataset.multiplicities)
     label_counts = None
@@ -148,6 +162,35 @@ def group_duplicates(dataset: Dataset) -> Grouping:
         targets=targets,
     )
     return Grouping(grouped, group_of, label_counts, conflicts, infimum)
+
+
+def distinct_rows(keys: FloatArray) -> IntArray:
+    """Number the distinct rows in the order of first occurrence.
+
+    Parameters
+    ----------
+    keys : (N, d) float64
+        Without NaN.
+
+    Returns
+    -------
+    (N,) int64
+        The number of every row. Guarantee: two rows have one number exactly if their numbers are equal (-0.0 and 0.0
+        are the same number, but may be told apart). Rows are found by hashes, which hold none of their numbers, and
+        compared with the first row of that hash.
+    """
+    known: dict[int, list[int]] = {}  # of each hash the numbers of its distinct rows
+    firsts: list[int] = []
+    group_of = np.empty(len(keys), dtype=np.int64)
+    for index, row in enumerate(keys):
+        alike = known.setdefault(hash(row.tobytes()), [])
+        found = next((group for group in alike if np.array_equal(keys[firsts[group]], row)), None)
+        if found is None:
+            found = len(firsts)
+            firsts.append(index)
+            alike.append(found)
+        group_of[index] = found
+    return group_of
 
 
 def entropy_infimum(label_counts: IntArray) -> tuple[float, float]:

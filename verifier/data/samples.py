@@ -218,33 +218,53 @@ class SampleSource:
             parts += [sum(part << (LIMB_BITS * limb) for limb, part in enumerate(row)) for row in shifted]
         return np.array(parts, dtype=object), low
 
-    def stored(self) -> NDArray[Any]:
-        """Return the samples in the smallest type of a certificate that holds them; a memory map where that is its own.
+    def stored(self) -> tuple[NDArray[Any], int]:
+        """Return the samples in the smallest type of a certificate that holds them; a memory map where it is its own.
+
+        Floats that are small integers times one power of two, such as pixels, are stored as these integers.
 
         Returns
         -------
-        (N, d) array
-            Guarantee: exactly the same numbers, in the native byte order and C order.
+        numbers : (N, d) array
+            In the native byte order and C order.
+        exponent : int
+            Guarantee: ``numbers * 2**exponent`` are exactly the samples.
 
         Raises
         ------
         DataError
-            Unsigned integers beyond 2^63 - 1.
+            Unsigned integers beyond 2^63 - 1; an entry that is NaN or infinite.
         """
-        dtype = self.array.dtype
-        kind = f"{dtype.kind}{dtype.itemsize}"
-        wanted = (_STORED | _STORED_WIDER)[kind]
+        dtype, exponent = self.array.dtype, 0
+        wanted = (_STORED | _STORED_WIDER)[f"{dtype.kind}{dtype.itemsize}"]
         if dtype.kind in "iu":
-            least = min(int(chunk.min()) for chunk in self.chunks())
-            most = max(int(chunk.max()) for chunk in self.chunks())
-            sizes = ("u1", "i1", "i2", "i4", "i8")
-            fitting = [s for s in sizes if np.iinfo(s).min <= least and most <= np.iinfo(s).max]
-            if not fitting:
-                raise DataError(f"samples: {most} is beyond 2^63 - 1; use smaller numbers")
-            wanted = fitting[0]
+            wanted = self._integer_type(0)
+        elif dtype.kind == "f" and self.extent[1] <= 8 * np.dtype(np.int32).itemsize:
+            smaller = self._integer_type(self.extent[0])
+            if np.dtype(smaller).itemsize < dtype.itemsize:
+                wanted, exponent = smaller, self.extent[0]
         if np.dtype(wanted) == dtype and self.array.flags.c_contiguous:
-            return self.array
-        return np.concatenate([chunk.astype(wanted) for chunk in self.chunks()])
+            return self.array, exponent
+        numbers, start = np.empty(self.array.shape, dtype=wanted), 0
+        for chunk in self._scaled(exponent):
+            numbers[start : start + len(chunk)] = chunk
+            start += len(chunk)
+        return numbers, exponent
+
+    def _integer_type(self, exponent: int) -> str:
+        """Return the smallest integer type of a certificate that holds the samples times ``2**-exponent``, integers."""
+        least = min(int(chunk.min()) for chunk in self._scaled(exponent))
+        most = max(int(chunk.max()) for chunk in self._scaled(exponent))
+        sizes = ("u1", "i1", "i2", "i4", "i8")
+        fitting = [s for s in sizes if np.iinfo(s).min <= least and most <= np.iinfo(s).max]
+        if not fitting:
+            raise DataError(f"samples: {most} is beyond 2^63 - 1; use smaller numbers")
+        return fitting[0]
+
+    def _scaled(self, exponent: int) -> Iterator[NDArray[Any]]:
+        """Yield the chunks times ``2**-exponent``, exactly: integers, or floats that become integers."""
+        for chunk in self.chunks():
+            yield np.asarray(np.ldexp(chunk.astype(np.float64), -exponent)) if chunk.dtype.kind == "f" else chunk
 
 
 def _plain(values: Any) -> NDArray[Any]:

@@ -58,6 +58,8 @@ FIRST_STEP, STEPS = 0.125, 24
 """Length of the line in units of a standard normal direction, and how often it is halved until it is certified."""
 SQUARED_RESIDUAL = 0.25
 """An inverse is taken if the squared norm of M R - I is below this; below 1 would do, the rest is for the checker."""
+ARB_NUMBERS = 10_000_000
+"""Values of nodes, of all samples, up to which E4's hypotheses are checked: 10 s for each U that is tried."""
 MAX_GROUP = 100
 """Most samples that may be merged into one: the order of the divided differences."""
 
@@ -128,6 +130,10 @@ def prove_gateway(network: Network, inputs: Array, start: Array | None = None, *
         )
         words = f"the last layer's activation, {last.activation.name}, is {found}"
         return GatewayResult(Verdict.UNDECIDED, words)
+    numbers = len(inputs) * sum(int(np.prod(shape)) for shape in network.node_shapes[: min(last.sources) + 1])
+    if numbers > ARB_NUMBERS:
+        words = f"not tried: {numbers} numbers below the last layer are many for Arb, which tells the samples apart"
+        return GatewayResult(Verdict.UNDECIDED, f"{words} (limit {ARB_NUMBERS}); take fewer samples")
     first = [] if start is None else [start]
     points = itertools.chain(first, (initialise(network, seed=seed, scale=1.0, fan_in=True) for seed in range(seeds)))
     for u, bits in itertools.product(points, (64, 256)):

@@ -29,12 +29,12 @@ from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.bounds import TINY, U, gamma, upper
 from verifier.balls.binary64.canary import require, require_products
 from verifier.balls.binary64.enclosed import bound_of_entries
-from verifier.balls.binary64.float_enclosure import QUIETLY
 from verifier.balls.binary64.float_motion import Moving, Segment
 from verifier.balls.binary64.graph_arithmetic import FloatBalls, Shared
 from verifier.balls.binary64.loss import sample_losses
 from verifier.balls.binary64.margins import SMALLEST_WEIGHT
 from verifier.balls.binary64.products import Products
+from verifier.balls.binary64.row_enclosure import QUIETLY
 from verifier.balls.binary64.span import Span
 from verifier.display import Brief
 from verifier.landscape.leg_margins import Leg, require_times

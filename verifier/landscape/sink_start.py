@@ -107,8 +107,9 @@ def _projection(network: Network, units: DenseUnits, u: Array, seed: int) -> tup
 def _enclosures(network: Network, u: Array, inputs: Array, features: Enclosure) -> list[Enclosure]:
     """What encloses the numbers <a, h_i>: binary64 where Psi is, and Arb where that is not dear."""
     found: list[Enclosure] = []
-    if isinstance(features, FloatEnclosure):
-        found.append(FloatEnclosure(network, u, inputs, features.backend))
+    backend = getattr(features, "backend", None)
+    if backend is not None:
+        found.append(FloatEnclosure(network, u, inputs, backend))
     entries = len(inputs) * sum(int(np.prod(shape)) for shape in network.node_shapes)
     if entries <= ARB_ENTRIES or not found:
         found += [FeatureEnclosure(network, u, inputs, bits) for bits in (FIRST_BITS, MORE_BITS)]

@@ -12,7 +12,6 @@ import math
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier.errors import NetworkError, nearest, one_line
 from verifier.network.network import Array, Network
@@ -59,7 +58,7 @@ def portable_gaussian(seed: int, stream: tuple[int, ...], count: int) -> Array:
         The same bits on every machine.
     """
     bits = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=stream))
-    chunks: list[NDArray[np.float64]] = []
+    draws = np.empty(count, dtype=np.float32)
     have = 0
     while have < count:
         # Accepts a fraction pi/4 of the pairs; every pair gives two numbers. The chunk size is part of the definition.
@@ -72,10 +71,10 @@ def portable_gaussian(seed: int, stream: tuple[int, ...], count: int) -> Array:
         a, b, square = a[inside], b[inside], square[inside]
         factor = np.sqrt(-2.0 * _portable_log(square) / square)
         chunk = np.stack([a * factor, b * factor], axis=1).reshape(-1)
-        chunks.append(chunk)
-        have += len(chunk)
-    draws = np.concatenate(chunks)[:count] if chunks else np.zeros(0)
-    return draws.astype(np.float32).astype(np.float64)
+        taken = chunk[: count - have]
+        draws[have : have + len(taken)] = taken
+        have += len(taken)
+    return draws.astype(np.float64)
 
 
 def _check_scale(scale: float, name: str) -> None:

@@ -1,8 +1,8 @@
 """The rank of Psi(U): a ladder of proofs, cheapest first.
 
 Structure where it is cheap; in binary64 R2 (Gram matrix and residual Cholesky) or, when a certificate is wanted, R1 (a
-right inverse, which is what a certificate carries); R1 in Arb; structural deficiency; where the features are rational
-numbers their exact rank (R6); R3 with doubling precision.
+right inverse, which is what a certificate carries); R1 in double-double; R1 in Arb; structural deficiency; where the
+features are rational numbers their exact rank (R6); R3 with doubling precision.
 ``PROVED`` needs a right inverse whose residual is certified, or a nonzero minor of exact numbers; ``REFUTED`` needs a
 structural reason or the exact rank; everything else is ``UNDECIDED``.
 "Not certified" never means "rank deficient".
@@ -25,14 +25,16 @@ from verifier.balls.engine import FIRST_BITS, Enclosure, sharper
 from verifier.balls.exact import at_least, at_most
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress
 from verifier.balls.motion import ball_work
+from verifier.balls.unheld import UnheldFeatures
 from verifier.errors import needs
 from verifier.network.flags import flags_of
 from verifier.network.network import Array
 from verifier.rank.approx import approx_inverse64, column_choices, float_witness, high_precision_witness, used_columns
 from verifier.rank.deficiency import Deficiency, cheap_deficiency, structural_deficiency
+from verifier.rank.double_double_rung import PAIR_BITS, prove_in_double_double
 from verifier.rank.exact_arithmetic import TooLargeError, rational_activations
 from verifier.rank.float_inverse import bound_in_binary64, certify_inverse64
-from verifier.rank.gram import GramBound, certify_gram
+from verifier.rank.gram import GramBound, GramProver, certify_gram
 from verifier.rank.numerical_rank import FEW_SECONDS, Elimination, NumericalRank, at_precision, seconds_of_algebra
 from verifier.rank.rational import exact_rank, rational_features
 from verifier.rank.result import RankResult
@@ -70,6 +72,7 @@ def prove_rank(
     guard: bool = True,
     patience: float = WORK_LIMIT_SECONDS,
     refute: bool = True,
+    gram: GramProver = certify_gram,
 ) -> tuple[RankResult, Enclosure]:
     """Decide ``rank Psi(U) = N``.
 
@@ -78,7 +81,7 @@ def prove_rank(
     features
         Enclosure of Psi in binary64, or by Arb at 64 bits; higher rungs make their own.
     max_bits
-        Last precision tried (64, 128, ... up to this); below 64, of an enclosure in binary64: no other.
+        Last precision tried: of an enclosure in binary64 below 64 no other, from 106 on double-double; 64, 128, ...
     stage
         Progress display.
     tight
@@ -92,6 +95,8 @@ def prove_rank(
         Seconds that a rung by Arb may be estimated to take; one that may take longer is not tried.
     refute
         Whether a smaller rank is to be proved; if not, what is exact is computed only where it could prove full rank.
+    gram
+        Proves R2: by default in memory.
 
     Returns
     -------
@@ -111,7 +116,7 @@ def prove_rank(
     ('R1', True, '0.0029')
     """
     needs(features, "enclosure of Psi", "network", "features", "for a matrix of your own use matrix(A)")
-    ladder = _Ladder(features, stage, max_bits, tight, certificate, guard, patience, refute)
+    ladder = _Ladder(features, stage, max_bits, tight, certificate, guard, patience, refute, gram)
     return ladder.climb(), ladder.features
 
 
@@ -131,37 +136,46 @@ class _Ladder:
     guard: bool
     patience: float
     refute: bool
+    gram: GramProver
     attempts: list[str] = field(default_factory=list)
+    refused: bool = False  # whether the platform's canary failed
+    least_bits: float = 0.0  # below it a right inverse is not worth trying, as double-double saw it
 
     def climb(self) -> RankResult:
         """Try the rungs of the ladder, the cheapest first, until one decides."""
         deficient = cheap_deficiency(self.features.network, self.features.inputs)
         if deficient is not None:
             return self._refuted(deficient)
+        if isinstance(self.features, UnheldFeatures):
+            return self._undecided(self.features.reason)
         rational = rational_activations(self.features.network)
         # structure proves no full rank, and what is exact proves it of rational features only
         exactly: tuple[Rung, ...] = (self._exact_features,) if self.refute or rational else ()
         exactly = (self._structure, *exactly) if self.refute else exactly
         if isinstance(self.features, FloatEnclosure):
-            found = self._guarded(self.features)
+            found = self._guarded("binary64", self.features, self._in_binary64)
             if found is None and self.max_bits < FIRST_BITS:
                 found = self._first(exactly if rational else exactly[:1])
                 reason = "no right inverse certified in binary64 and no structural deficiency found; "
                 return self._undecided(f"{reason}higher precision was not asked for") if found is None else found
-            if found is not None:
-                return found
-            return self._by_arb(sharper(self.features, self.max_bits), exactly, rational)
+            return self._by_arb(sharper(self.features, self.max_bits), exactly, rational) if found is None else found
         return self._by_arb(self.features, exactly, rational)
 
     def _by_arb(self, features: FeatureEnclosure, exactly: Sequence[Rung], rational: bool) -> RankResult:
         """The rungs that binary64 leaves; where all features are rational, what is exact decides first."""
-        self.features = features
+        given, self.features = self.features, features
         full = self._first(exactly) if rational else None  # so no precision is climbed where none can help
         if full is not None and full.verdict is not Verdict.PROVED:
             return full
+        if isinstance(given, FloatEnclosure) and self.max_bits >= PAIR_BITS and not self.refused:
+            found = self._guarded("double-double", given, self._in_double_double)
+            if found is not None:
+                self.features = given
+                return found
         if self._too_long_for_arb(self.patience if full is None else FEW_SECONDS):
-            return full or self._undecided("binary64 does not decide it, and Psi is too large for Arb")
-        found = self._right_inverse(features)
+            reason = "binary64 does not decide it, and Psi is too large for Arb"
+            return self._undecided(reason) if full is None else full
+        found = None if self.least_bits > features.precision else self._right_inverse(features)
         if found is None and not rational:
             found = self._first(exactly)
         if found is None and full is not None:  # the rank is known; only a bound of sigma_N is not
@@ -171,23 +185,24 @@ class _Ladder:
     def _first(self, rungs: Sequence[Rung]) -> RankResult | None:
         return next((found for rung in rungs if (found := rung()) is not None), None)
 
-    def _guarded(self, features: FloatEnclosure) -> RankResult | None:
-        """The binary64 rungs between two runs of the canary; None if they prove nothing or the platform is refused."""
-        if self.guard:
-            report = canary(features.backend, [])
-            if not report.passed:
-                self._tried(f"binary64: refused, {report.failure}")
-                return None
+    def _guarded(self, where: str, given: FloatEnclosure, rung: Callable[..., RankResult | None]) -> RankResult | None:
+        """A rung in floating point between two runs of the canary; None if it proves nothing or these do not pass."""
+        report = canary(given.backend, []) if self.guard else None
+        if report is not None and not report.passed:
+            self.refused = True
+            self._tried(f"{where}: refused, {report.failure}")
+            return None
         try:
-            result = self._in_binary64(features)
+            result = rung(given)
         except NotEnclosed as error:
-            self._tried(f"binary64: {error}")
+            self._tried(f"{where}: {error}")
             return None
         if result is not None and self.guard:
             self.stage("checking the platform again")
-            report = canary(features.backend, features.record)
+            report = canary(given.backend, given.record)
             if not report.passed:
-                self._tried(f"binary64: its result is discarded, {report.failure}")
+                self.refused = True
+                self._tried(f"{where}: its result is discarded, {report.failure}")
                 return None
         return result
 
@@ -199,7 +214,7 @@ class _Ladder:
         if self.tight or not self.certificate or not inverse:
             begun = time.perf_counter()
             progress = self.stage(f"rank: Gram matrix of {n} x {m} features")
-            found = certify_gram(features, tight=self.tight, progress=progress)
+            found = self.gram(features, tight=self.tight, progress=progress)
             gram = found if found.verdict is Verdict.PROVED else None
             outcome = found.reason if gram is None else f"certified, sigma_N >= {at_least(found.sigma_lower)}"
             self._tried(f"R2 in binary64: {outcome}", begun)
@@ -221,6 +236,16 @@ class _Ladder:
                 best = max(best, self._tight_bound(features, psi))
             return self._proved(bound, witness, "in binary64", _below(best), gram)
         return None if gram is None else self._proved_by_gram(gram)
+
+    def _in_double_double(self, features: FloatEnclosure) -> RankResult | None:
+        """R1 by pairs of float64: where sigma_N is below binary64's roundings or radii."""
+        begun, stage = time.perf_counter(), self.stage("rank: right inverse in double-double")
+        proof, outcome, self.least_bits = prove_in_double_double(features, self.patience, stage)
+        self._tried(f"R1 in double-double: {outcome}", begun)
+        if proof is None:
+            return None
+        result = self._proved(proof.bound, proof.witness, "in double-double", _below(proof.found.sigma_lower))
+        return replace(result, precision=proof.precision)
 
     def _tight_bound(self, features: FloatEnclosure, psi: Array) -> float:
         """R1 from a right inverse that is not rounded: a lower bound of sigma_N, 0 if there is none."""
@@ -272,19 +297,12 @@ class _Ladder:
         stated = found.rational and found.followed and rational_activations(self.features.network)
         unsaid = "" if stated else " (not stated in the certificate)"
         if found.rank == n and found.rational:
-            reason = f"rank Psi(U) = {n}: some {n} x {n} minor of rational features is not 0 (not 0 modulo a prime); "
-            return self._result(Verdict.PROVED, f"{reason}no bound of sigma_N{unsaid}", exact=found)
+            return self._result(Verdict.PROVED, f"{found.words(n)}; no bound of sigma_N{unsaid}", exact=found)
         if found.rank == n or not (found.exact or found.rational):
             return None
         if not found.exact:
-            return self._undecided(
-                f"all features are rational numbers, and modulo a prime their rank is {found.rank} < N = {n}, so full "
-                "rank is most unlikely and no precision would show it; the exact rank is too large a computation: take "
-                "fewer samples or units, or shorter numbers"
-            )
-        words = "in exact rational arithmetic" if found.rational else "by exact relations between the samples' features"
-        what = f"rank Psi(U) {'=' if found.rational else '<='} {found.rank} < N = {n}, {words}{unsaid}"
-        return replace(self._refuted(Deficiency("exact-rank", found.rank, what)), exact=found)
+            return self._undecided(found.words(n))
+        return replace(self._refuted(Deficiency("exact-rank", found.rank, found.words(n) + unsaid)), exact=found)
 
     def _too_long_for_arb(self, limit: float) -> bool:
         n, m = self.features.samples, self.features.columns
@@ -315,7 +333,10 @@ class _Ladder:
                 self._tried(f"R3 {where}: not tried, about {seconds:.0f} s of algebra {limit}")
                 break
             begun, higher = time.perf_counter(), at_precision(features, bits)
-            witness = high_precision_witness(higher, self.stage(f"rank: right inverse {where}"))
+            if bits < self.least_bits:
+                witness: RightInverse | str = f"not tried, sigma_N seems to need {self.least_bits:.0f} bits"
+            else:
+                witness = high_precision_witness(higher, self.stage(f"rank: right inverse {where}"))
             if isinstance(witness, str):
                 self._tried(f"R3 {where}: {witness}")
             else:
@@ -345,7 +366,7 @@ class _Ladder:
     def _proved(
         self,
         bound: RankBound,
-        witness: RightInverse,
+        witness: RightInverse | None,
         where: str,
         sigma_lower: float | None = None,
         gram: GramBound | None = None,
@@ -363,16 +384,12 @@ class _Ladder:
 
     def _refuted(self, found: Deficiency) -> RankResult:
         """R5: a matrix that is not proved to be defined has no rank, whatever its structure would be."""
-        partial = flags_of(self.features.network).undefined
-        if partial and not self._defined():
+        given, partial = self.features, flags_of(self.features.network).undefined
+        if partial and not FeatureEnclosure(given.network, given.u, given.inputs, DEFINED_BITS).is_defined():
             return self._undecided(f"Psi(U) is not proved to be defined: {partial[0]}")
         few = ": no U has full rank. Zero training error may be possible all the same: Z1 or Z0 decides it at this U"
         reason = found.explanation + (few if found.reason == "fewer-units" else "")
         return self._result(Verdict.REFUTED, reason, deficiency=found)
-
-    def _defined(self) -> bool:
-        given = self.features
-        return FeatureEnclosure(given.network, given.u, given.inputs, DEFINED_BITS).is_defined()
 
     def _undecided(self, reason: str, numerical: NumericalRank | None = None) -> RankResult:
         return self._result(Verdict.UNDECIDED, reason, numerical=numerical)

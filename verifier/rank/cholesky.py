@@ -20,6 +20,7 @@ than ``3 (M + N + r + nb + 4)`` operations, each of which may underflow by ``2 *
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ from flint import arb
 
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import TINY, gamma, upper
+from verifier.balls.binary64.products import Products
 from verifier.balls.exact import about
 from verifier.balls.feature_enclosure import Progress
 from verifier.balls.precision import working_precision
@@ -43,6 +45,70 @@ class Factor:
     blocks: Blocks
     shift: float
     residual: arb
+
+    def column(self, k: int) -> Iterable[tuple[int, Array]]:
+        """Give ``(i, C_ik)`` for all i >= k, the diagonal block first."""
+        count = max(i for i, _ in self.blocks) + 1
+        return ((i, self.blocks[i, k]) for i in range(k, count))
+
+
+def pivot(backend: Backend, block: Array, shift: float, products: Products) -> tuple[Array, Array, Array] | None:
+    """Factor a diagonal block, (b, b), from which the products of the columns to its left were subtracted.
+
+    Parameters
+    ----------
+    backend : Backend
+        Array library.
+    block : ndarray of shape (b, b)
+        Its lower triangle counts.
+    shift : float
+        c, subtracted from the diagonal.
+    products : Products
+        Record of what is multiplied.
+
+    Returns
+    -------
+    (C_kk, C_kk^T, E'_kk) or None
+        The factor without subnormal entries, exactly 0 above the diagonal, and what is left of the block, symmetric,
+        computed with the two roundings that the module's text counts. None: it breaks down.
+    """
+    xp = backend.xp
+    left = mirrored(backend, block) - shift * xp.eye(int(block.shape[0]), dtype=xp.float64)
+    lower = backend.cholesky(left)
+    if lower is None:
+        return None
+    lower = flushed(backend, xp.tril(lower))
+    transpose = backend.contiguous(lower.T)
+    return lower, transpose, mirrored(backend, left - backend.matmul(lower, transpose, products))
+
+
+def solved(
+    backend: Backend, block: Array, lower: Array, transpose: Array, products: Products
+) -> tuple[Array, Array] | None:
+    """A block of the factor below the diagonal, and what is left: ``(C_ik, E'_ik)``.
+
+    Parameters
+    ----------
+    backend : Backend
+        Array library.
+    block : ndarray of shape (a, b)
+        A block of H from which the products of the columns to its left were subtracted.
+    lower, transpose : ndarrays of shape (b, b)
+        ``C_kk`` and its transpose, from `pivot`.
+    products : Products
+        Record of what is multiplied.
+
+    Returns
+    -------
+    (ndarray, ndarray) or None
+        ``C_ik`` without subnormal entries, and ``block - C_ik C_kk^T`` as computed. None: ``C_kk`` is singular.
+    """
+    try:
+        found = backend.right_solve_transposed(block, lower)
+    except np.linalg.LinAlgError:
+        return None
+    found = flushed(backend, backend.contiguous(found))
+    return found, block - backend.matmul(found, transpose, products)
 
 
 def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Progress | None = None) -> Factor | str:
@@ -79,26 +145,21 @@ def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Prog
             transpose = backend.contiguous(blocks[k, j].T)
             for i in range(k, nb):
                 blocks[i, k] -= backend.matmul(blocks[i, j], transpose, products)
-        own = edges[k].stop - edges[k].start
-        pivot = mirrored(backend, blocks[k, k]) - shift * xp.eye(own, dtype=xp.float64)
-        lower = backend.cholesky(pivot)
-        if lower is None:
+        found = pivot(backend, blocks[k, k], shift, products)
+        if found is None:
             where = f"rows {edges[k].start}..{edges[k].stop - 1}"
             return f"the Cholesky factorization of A A^T - {about(shift)} I breaks down at {where}"
-        lower = flushed(backend, xp.tril(lower))
-        transpose = backend.contiguous(lower.T)
-        record(k, k, mirrored(backend, pivot - backend.matmul(lower, transpose, products)))
+        lower, transpose, error = found
+        record(k, k, error)
         factor_squares[edges[k]] += xp.sum(lower * lower, axis=1)
         blocks[k, k] = lower
         for i in range(k + 1, nb):
-            try:
-                solved = backend.right_solve_transposed(blocks[i, k], lower)
-            except np.linalg.LinAlgError:
+            below = solved(backend, blocks[i, k], lower, transpose, products)
+            if below is None:
                 return f"the Cholesky factor is singular at rows {edges[k].start}..{edges[k].stop - 1}"
-            solved = flushed(backend, backend.contiguous(solved))
-            record(i, k, blocks[i, k] - backend.matmul(solved, transpose, products))
-            factor_squares[edges[i]] += xp.sum(solved * solved, axis=1)
-            blocks[i, k] = solved
+            blocks[i, k], error = below
+            record(i, k, error)
+            factor_squares[edges[i]] += xp.sum(blocks[i, k] * blocks[i, k], axis=1)
         if progress:
             progress(((k + 1) / nb) ** 2)
     with working_precision(BITS):
@@ -112,15 +173,34 @@ def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Prog
         return Factor(blocks, shift, norm + lost + 2 * n * arb(TINY))
 
 
-def estimate_smallest(backend: Backend, gram: Gram, factor: Factor, steps: int) -> float:
-    """Untrusted estimate of lambda_min(H) by inverse subspace iteration with C; NaN if it fails."""
-    xp, blocks, edges = backend.xp, factor.blocks, gram.edges
-    n, nb = edges[-1].stop, len(edges)
+Column = Callable[[int], Iterable[tuple[int, Array]]]
+"""Gives ``(i, C_ik)`` for all i >= k, the diagonal block first."""
+
+
+def estimate_smallest(backend: Backend, column: Column, edges: list[slice], shift: float, steps: int) -> float:
+    """Untrusted estimate of lambda_min(H) by inverse subspace iteration with C; NaN if it fails.
+
+    Parameters
+    ----------
+    backend : Backend
+        Array library.
+    column : callable
+        Gives the blocks of C by columns.
+    edges : list of slice
+        The rows of each block.
+    shift : float
+        c: C is the factor of ``H - cI``.
+    steps : int
+        How often C's inverse is applied.
+
+    Returns
+    -------
+    float
+        The estimate.
+    """
+    xp, n, nb = backend.xp, edges[-1].stop, len(edges)
     probes = min(PROBES, n)
-    inverses = []
-    for k in range(nb):
-        own = edges[k].stop - edges[k].start
-        inverses.append(backend.right_solve_transposed(xp.eye(own, dtype=xp.float64), blocks[k, k]))  # C_kk^-T
+    inverses: dict[int, Array] = {}  # of C_kk^T
     v = backend.asarray(np.random.default_rng(1).standard_normal((n, probes)))
     theta = math.nan
     try:
@@ -128,16 +208,22 @@ def estimate_smallest(backend: Backend, gram: Gram, factor: Factor, steps: int) 
             v, _r = xp.linalg.qr(v)
             y = xp.asarray(v, copy=True)
             for k in range(nb):
-                for j in range(k):
-                    y[edges[k], :] -= xp.matmul(blocks[k, j], y[edges[j], :])
-                y[edges[k], :] = xp.matmul(inverses[k].T, y[edges[k], :])
+                for i, block in column(k):
+                    if i > k:
+                        y[edges[i], :] -= xp.matmul(block, y[edges[k], :])
+                        continue
+                    if k not in inverses:
+                        identity = xp.eye(int(block.shape[0]), dtype=xp.float64)
+                        inverses[k] = backend.right_solve_transposed(identity, block)
+                    y[edges[k], :] = xp.matmul(inverses[k].T, y[edges[k], :])
             for k in reversed(range(nb)):
-                for i in range(k + 1, nb):
-                    y[edges[k], :] -= xp.matmul(blocks[i, k].T, y[edges[i], :])
+                for i, block in column(k):
+                    if i > k:
+                        y[edges[k], :] -= xp.matmul(block.T, y[edges[i], :])
                 y[edges[k], :] = xp.matmul(inverses[k], y[edges[k], :])
             small = backend.numpy(xp.matmul(v.T, y))
             theta = float(np.linalg.eigvalsh(small + small.T)[-1]) / 2.0
             v = y
     except np.linalg.LinAlgError:
         return math.nan
-    return 1.0 / theta + factor.shift if theta > 0.0 else math.nan
+    return 1.0 / theta + shift if theta > 0.0 else math.nan

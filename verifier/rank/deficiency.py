@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from verifier.data.grouping import distinct_rows
 from verifier.display import count
 from verifier.network.arguments import given_inputs
 from verifier.network.flags import flags_of
@@ -53,7 +52,7 @@ def cheap_deficiency(network: Network, inputs: Array) -> Deficiency | None:
     n, m = len(inputs), network.skip_count
     if m < n:
         return Deficiency("fewer-units", m, f"Psi has only M = {m} columns for N = {n} samples")
-    distinct = len(np.unique(inputs + 0.0, axis=0))
+    distinct = int(distinct_rows(inputs + 0.0).max()) + 1
     if distinct < n:
         return Deficiency(
             "equal-samples",

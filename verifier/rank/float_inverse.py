@@ -3,24 +3,12 @@ r"""R1 in binary64: an approximate right inverse X of some columns of Psi bounds
 For any X (K, N) and ``A' = Psi[:, columns]``: if ``||I - A' X||_2 <= alpha < 1`` then ``sigma_N(Psi) >= sigma_N(A') >=
 (1 - alpha) / ||X||_2`` (Rump, *Verified bounds for singular values*, BIT 2011; `right_inverse` does it exactly).
 
-With ``|A' - A| <= 1 q^T`` and ``R' = fl(fl(A X) - I)``,
-
-.. math:: |AX - I - R'|_{ij} \le \gamma_{K+3} (a_i x_j + [i=j]) + t, \qquad |(A' - A) X|_{ij} \le (q^T|X|)_j = z_j ,
-
-``a_i = ||A_i||_2``, ``x_j = ||X_{:j}||_2`` (Cauchy-Schwarz; a term passes K + 2 roundings in its product and one more),
-t < TINY the underflow of one entry. Both right-hand sides are of rank one but for the identity, so
-
-.. math:: \|I - A'X\| \le \|R'\| + \gamma_{K+3}(\|A\|_F \|X\|_F + \|I\|) + \sqrt N\, \|z\|_2 + N t,
-
-where ``(sum rho_i^2)^(1/2) ||X||_2`` may stand for ``sqrt(N) ||z||`` if the rows of A' - A have 2-norms at most rho_i;
-in the Frobenius norm (``||I|| = sqrt N``) and in the 2-norm, where ``||R'||_2 <= sqrt(||R'||_1 ||R'||_inf)``.
-
-`inverse_norm` bounds ``||X||_2``.
+X is made, and multiplied, in binary64; `residual` bounds ``||I - A' X||`` with ``R' = fl(fl(A X) - I)`` and
+``g = gamma_{K+3}``. `inverse_norm` bounds ``||X||_2``.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -29,7 +17,7 @@ from flint import arb, fmpz
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.backend import Array, Backend, NotEnclosed
-from verifier.balls.binary64.bounds import TINY, gamma, upper
+from verifier.balls.binary64.bounds import TINY, gamma
 from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.matrix import ColumnSource
@@ -40,32 +28,11 @@ from verifier.balls.precision import working_precision
 from verifier.data.gate import binary64, integers
 from verifier.display import Decided
 from verifier.errors import needs
-from verifier.rank.gram_matrix import BITS, error_norm, record_of, smaller, total
-from verifier.rank.inverse_norm import ROWS, largest_entry, on_device, spectral_norm, witness_sums
+from verifier.rank.gram_matrix import BITS, record_of
+from verifier.rank.inverse_norm import WitnessSums, on_device, spectral_norm
+from verifier.rank.residual import Residual64, chosen_columns, residual_bounds
 from verifier.rank.right_inverse import NORM_PRECISION, SLACK, RankBound, RightInverse, stated_bound, witness_norm
 from verifier.verdict import Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Residual64:
-    """Upper bounds for a witness X.
-
-    Guarantee: for every Psi in the enclosure, ``||I - Psi[:, columns] X||_F <= frobenius``, the 2-norm is at most
-    ``mixed``, and ``||X||_2 <= norm_x``. NaN or infinity: no bound.
-    """
-
-    frobenius: float
-    mixed: float
-    norm_x: float
-
-    @property
-    def alpha(self) -> float:
-        """Upper bound of ``||I - Psi[:, columns] X||_2``; infinity if there is none.
-
-        Guarantee: see above.
-        """
-        finite = [value for value in (self.frobenius, self.mixed) if math.isfinite(value)]
-        return min(finite, default=math.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +47,6 @@ class InverseBound64(Decided):
     sigma_lower: float = 0.0
     alpha: float = math.inf
     norm_x: float = math.inf
-
-
-def _radius_sums(backend: Backend, x: Array, q: Array) -> Array:
-    """Bound ``q^T |X|``, shape (N,), entry by entry from above.
-
-    Guarantee: an upper bound.
-    """
-    xp, (k, n) = backend.xp, x.shape
-    z = xp.zeros((n,), dtype=xp.float64)
-    for start in range(0, k, ROWS):
-        part = slice(start, min(start + ROWS, k))
-        z += xp.sum(xp.reshape(q[part], (-1, 1)) * xp.abs(x[part, :]), axis=0)
-    return upper(z, 2 * k)
-
-
-def _chosen(columns: NDArray[np.int64] | None, m: int, k: int) -> list[int] | None:
-    if columns is None:
-        if k != m:
-            raise ValueError(f"X has {k} rows for {m} columns")
-        return None
-    chosen = [int(j) for j in columns]
-    increasing = all(a < b for a, b in itertools.pairwise(chosen))
-    if len(chosen) != k or not increasing or (chosen and not 0 <= chosen[0] <= chosen[-1] < m):
-        raise ValueError(f"columns {chosen[:8]} must be {k} strictly increasing column indices below {m}")
-    return chosen
 
 
 def residual64(
@@ -147,62 +89,42 @@ def residual64(
     if len(x.shape) != 2 or int(x.shape[1]) != n or int(x.shape[0]) < 1:
         raise ValueError(f"X of shape {tuple(x.shape)}; it must be (K, {n})")
     k = int(x.shape[0])
-    chosen = _chosen(columns, m, k)
+    chosen = chosen_columns(columns, m, k)
     record = record_of(source)
     with np.errstate(all="ignore"):
-        found = _residual(source, on_device(backend, x), chosen, progress, tight, record, known_norm)
+        witness = _Witness64(backend, on_device(backend, x), record, tight, known_norm)
+        found = residual_bounds(source, witness, chosen, progress)
     require(record)
     return found
 
 
-def _residual(
-    source: ColumnSource,
-    x: Array,
-    chosen: list[int] | None,
-    progress: Progress | None,
-    tight: bool,
-    record: Products,
-    known_norm: float,
-) -> Residual64:
-    backend, n, m = source.backend, source.samples, source.columns
-    xp, k = backend.xp, int(x.shape[0])
-    index = None if chosen is None else xp.asarray(chosen, dtype=xp.int64)
-    sums = witness_sums(backend, x)
-    column_sums = xp.zeros((n,), dtype=xp.float64)
-    squares, row, a_squares, z_squares, covered = arb(0), 0.0, arb(0), arb(0), 0
-    for rows, whole, radii in source.row_blocks():
-        h = rows.stop - rows.start
-        if rows.start != covered or tuple(whole.shape) != (h, m) or tuple(radii.shape) != (m,):
-            raise ValueError(f"row block {rows} of shape {tuple(whole.shape)} does not continue at row {covered}")
-        covered = rows.stop
-        a = whole if index is None else xp.take(whole, index, axis=1)
-        q = radii if index is None else xp.take(radii, index, axis=0)
-        r = backend.matmul(a, x, record)
-        r[:, rows] -= xp.eye(h, dtype=xp.float64)
-        r = xp.abs(r)
-        column_sums += xp.sum(r, axis=0)
-        row = max(row, largest_entry(backend, upper(xp.sum(r, axis=1), n)))
-        with working_precision(BITS):
-            squares += total(backend, upper(xp.sum(r * r, axis=1), n))
-            a_squares += total(backend, upper(xp.sum(a * a, axis=1), k))
-            z = _radius_sums(backend, x, q) if bool(xp.all(q >= 0.0)) else q * math.nan
-            if backend.all_finite(z):
-                z_squares += h * total(backend, upper(z * z, 0))
-            else:
-                z_squares = arb("nan")
-        if progress:
-            progress(covered / n)
-    if covered != n:
-        raise ValueError(f"the row blocks cover {covered} of {n} rows")
-    with working_precision(BITS):
-        g = arb(gamma(k + 3))
-        product = (a_squares * total(backend, sums.squares)).sqrt()
-        norm_x = min(known_norm, spectral_norm(backend, x, sums, tight, record))
-        enclosure = smaller(z_squares.sqrt(), error_norm(source) * arb(norm_x))
-        common = g * product + enclosure + n * arb(TINY)
-        mixed = (arb(largest_entry(backend, upper(column_sums, 2 * n))) * arb(row)).sqrt() + common + g
-        frobenius = squares.sqrt() + common + g * arb(n).sqrt()
-        return Residual64(upper_float(frobenius), upper_float(mixed), norm_x)
+@dataclass(frozen=True, slots=True)
+class _Witness64:
+    """X in binary64, multiplied in binary64."""
+
+    backend: Backend
+    x: Array
+    record: Products
+    tight: bool
+    known_norm: float
+
+    @property
+    def unit(self) -> float:
+        return gamma(int(self.x.shape[0]) + 3)
+
+    @property
+    def sizes(self) -> Array:
+        return self.backend.xp.abs(self.x)
+
+    def residual(self, midpoints: Array, index: Array | None, rows: slice) -> tuple[Array, Array]:
+        xp = self.backend.xp
+        a = midpoints if index is None else xp.take(midpoints, index, axis=1)
+        r = self.backend.matmul(a, self.x, self.record)
+        r[:, rows] -= xp.eye(rows.stop - rows.start, dtype=xp.float64)
+        return xp.abs(a), xp.abs(r)
+
+    def norm(self, sums: WitnessSums) -> float:
+        return min(self.known_norm, spectral_norm(self.backend, self.x, sums, self.tight, self.record))
 
 
 def certify_inverse64(

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from flint import arb
@@ -25,6 +26,7 @@ from flint import arb
 from verifier.balls.binary64.backend import Backend, NotEnclosed
 from verifier.balls.binary64.bounds import TINY, gamma
 from verifier.balls.binary64.canary import require
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.matrix import ColumnSource
 from verifier.balls.exact import at_least, at_most, lower_float, upper_float
 from verifier.balls.feature_enclosure import Progress
@@ -40,6 +42,10 @@ SHIFTS = (0.93, 0.87, 0.82)
 
 RADII_SHARE = 1.3
 """The first shift's share of the squared norm of the radii: the bound is then at least 0.14 times that norm."""
+
+OVERFLOW = "the Gram matrix overflows or is not a number; scale the features"
+TOO_SMALL = "; the smallest eigenvalue seems to be below the rounding errors and radii"
+"""Reasons why nothing is proved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,16 @@ class GramBound(Decided):
     block: int = 0
     width: int = 0
     peak_bytes: int = 0
+
+
+class GramProver(Protocol):
+    """Proves R2 of an enclosure of Psi: `certify_gram`, or something that keeps the Gram matrix elsewhere."""
+
+    def __call__(self, source: FloatEnclosure, *, tight: bool, progress: Progress | None) -> GramBound:
+        """Prove ``rank Psi = N`` and a lower bound of sigma_N.
+
+        Guarantee: that of `certify_gram`.
+        """
 
 
 def sigma_bound(gram: Gram, factor: Factor) -> float:
@@ -162,14 +178,13 @@ def _certify(source: ColumnSource, backend: Backend, tight: bool, progress: Prog
     gram = accumulate(source, sizes, progress and (lambda f: progress(share * f)))
     shift = first_shift(gram, sizes, tight=tight)
     if not (math.isfinite(shift) and gram.enclosure.is_finite()):
-        return GramBound(Verdict.UNDECIDED, "the Gram matrix overflows or is not a number; scale the features")
+        return GramBound(Verdict.UNDECIDED, OVERFLOW)
     kept = copied(backend, gram) if tight else None
     factor = cholesky_residual(backend, gram, shift, progress and (lambda f: progress(share + (1 - share) / 2 * f)))
     if isinstance(factor, str):
-        reason = f"{factor}; the smallest eigenvalue seems to be below the rounding errors and radii"
-        return GramBound(Verdict.UNDECIDED, reason)
+        return GramBound(Verdict.UNDECIDED, f"{factor}{TOO_SMALL}")
     sigma = sigma_bound(gram, factor)
-    eigenvalue = estimate_smallest(backend, gram, factor, 10 if tight else 4)
+    eigenvalue = estimate_smallest(backend, factor.column, gram.edges, factor.shift, 10 if tight else 4)
     if kept is not None and eigenvalue > 0.0 and math.isfinite(eigenvalue):
         factor.blocks.clear()
         for fraction in SHIFTS:
@@ -185,6 +200,35 @@ def _certify(source: ColumnSource, backend: Backend, tight: bool, progress: Prog
                 break
     if progress:
         progress(1.0)
+    return concluded(gram, factor, sizes, sigma, eigenvalue, max(sizes.gram, sizes.tight if tight else sizes.factor))
+
+
+def concluded(gram: Gram, factor: Factor, sizes: Plan, sigma: float, eigenvalue: float, peak: int) -> GramBound:
+    """State what R2 proves.
+
+    Parameters
+    ----------
+    gram, factor : Gram, Factor
+        What the bound comes from; every product in the Gram matrix's record is tested here.
+    sizes : Plan
+        Block sizes.
+    sigma : float
+        `sigma_bound` of both.
+    eigenvalue : float
+        Untrusted estimate of the smallest eigenvalue.
+    peak : int
+        Bytes that were needed, about.
+
+    Returns
+    -------
+    GramBound
+        Guarantee: that of `certify_gram`, if sigma is a lower bound of sigma_N.
+
+    Raises
+    ------
+    NotEnclosed
+        The platform's canary refuses a product.
+    """
     if not sigma > 0.0:
         with working_precision(BITS):
             parts = (("shift", arb(factor.shift)), ("residual", factor.residual), ("Gram error", gram.error),
@@ -195,7 +239,7 @@ def _certify(source: ColumnSource, backend: Backend, tight: bool, progress: Prog
     require(gram.record)
     return GramBound(
         Verdict.PROVED,
-        f"rank N = {source.samples}, sigma_N >= {at_least(sigma)}",
+        f"rank N = {sizes.samples}, sigma_N >= {at_least(sigma)}",
         sigma_lower=sigma,
         shift=factor.shift,
         residual=upper_float(factor.residual),
@@ -204,5 +248,5 @@ def _certify(source: ColumnSource, backend: Backend, tight: bool, progress: Prog
         estimate=math.sqrt(eigenvalue) if eigenvalue > 0.0 else math.nan,
         block=sizes.block,
         width=sizes.width,
-        peak_bytes=max(sizes.gram, sizes.tight if tight else sizes.factor),
+        peak_bytes=peak,
     )

@@ -15,13 +15,14 @@ An entry of H takes less than ``3 (M + N + r + nb + 4)`` operations (nb block ro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flint import arb
 
 from verifier.balls.binary64.backend import Array, Backend
 from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, gamma, upper
-from verifier.balls.binary64.matrix import ColumnSource, squared_row_norms
+from verifier.balls.binary64.matrix import ColumnSource, RowSource, squared_row_norms
 from verifier.balls.binary64.products import Products
 from verifier.balls.feature_enclosure import Progress
 from verifier.balls.precision import working_precision
@@ -32,6 +33,9 @@ BITS = 128
 
 PROBES = 8
 """Vectors of the inverse subspace iteration."""
+
+SQUARES = 2048
+"""Rows whose entries are squared at a time."""
 
 MAX_SIZE = 2**40
 """Most rows or columns; the underflow allowance holds far beyond."""
@@ -129,14 +133,14 @@ def total(backend: Backend, values: Array) -> arb:
     return arb(float(upper(backend.xp.sum(values), int(values.shape[0]))))
 
 
-def error_norm(source: ColumnSource) -> arb:
+def error_norm(source: RowSource) -> arb:
     """Bound ``||Psi - A||_F`` by the 2-norms of rows, if the source knows them; infinite or NaN if not.
 
     Guarantee: the ball's upper end is at least the norm, once a pass has gone through all rows.
 
     Parameters
     ----------
-    source : ColumnSource
+    source : RowSource
         Midpoints A of Psi, with radii, by blocks.
 
     Returns
@@ -166,10 +170,76 @@ def smaller(a: arb, b: arb) -> arb:
     return b if b.is_finite() and not a < b else a
 
 
-def record_of(source: ColumnSource) -> Products:
+def record_of(source: RowSource) -> Products:
     """The record of a matrix's products, a new one for a source that keeps none: its numbers are given."""
     found = getattr(source, "record", None)
     return found if isinstance(found, Products) else Products()
+
+
+@dataclass(slots=True)
+class Pass:
+    """One pass through the columns of Psi, and what it learns about the midpoints A and about Psi - A.
+
+    Parameters
+    ----------
+    source : ColumnSource
+        Midpoints A of Psi, (N, M), with radii, by blocks.
+    """
+
+    source: ColumnSource
+    squares: Array = field(init=False)
+    radii: arb = field(init=False)
+    covered: int = 0
+    widest: int = 0
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        """Begin before the first column."""
+        xp = self.source.backend.xp
+        self.squares, self.radii = xp.zeros((self.source.samples,), dtype=xp.float64), arb(0)
+
+    def blocks(self, width: int) -> Iterator[Array]:
+        """Yield the midpoints, (N, w) with ``w <= width``, in order.
+
+        Raises
+        ------
+        ValueError
+            The column blocks do not cover the columns in order.
+        """
+        source, backend = self.source, self.source.backend
+        n, m, xp = source.samples, source.columns, backend.xp
+        for part, p, q in source.column_blocks(width):
+            w = part.stop - part.start
+            if part.start != self.covered or tuple(p.shape) != (n, w) or tuple(q.shape) != (w,):
+                raise ValueError(
+                    f"column block {part} of shape {tuple(p.shape)} does not continue at column {self.covered}"
+                )
+            self.covered, self.widest, self.count = part.stop, max(self.widest, w), self.count + 1
+            for start in range(0, n, SQUARES):
+                rows = slice(start, min(start + SQUARES, n))
+                self.squares[rows] += xp.sum(p[rows, :] * p[rows, :], axis=1)
+            if not bool(xp.all(q >= 0.0)):
+                self.radii = arb("nan")
+            with working_precision(BITS):
+                self.radii += total(backend, upper(q * q, 0))
+            yield p
+            del p
+        if self.covered != m:
+            raise ValueError(f"the column blocks cover {self.covered} of {m} columns")
+
+    def norms(self) -> tuple[arb, arb, arb]:
+        """What is known at the end of the pass, in the working precision of the caller.
+
+        Returns
+        -------
+        (arb, arb, arb)
+            Guarantee: upper bounds of ``sum_i ||A_i||^2``, of ``||Psi - A||_F`` (infinite or NaN where nothing is
+            known), and ``gamma_{w+r+2}`` for the sum of this pass's r products over at most w columns each.
+        """
+        source = self.source
+        squares = total(source.backend, upper(self.squares, source.columns + self.count))
+        enclosure = smaller((source.samples * self.radii).sqrt(), error_norm(source))
+        return squares, enclosure, arb(gamma(self.widest + self.count + 2))
 
 
 def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = None) -> Gram:
@@ -195,20 +265,12 @@ def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = No
         The column blocks do not cover the columns in order.
     """
     backend, n, m, b = source.backend, source.samples, source.columns, sizes.block
-    xp, record = backend.xp, record_of(source)
+    record, seen = record_of(source), Pass(source)
     edges = [slice(start, min(start + b, n)) for start in range(0, n, b)]
     blocks: Blocks = {}
-    squares = xp.zeros((n,), dtype=xp.float64)
-    radii = arb(0)
-    covered = widest = passes = 0
-    for part, p, q in source.column_blocks(sizes.width):
-        w = part.stop - part.start
-        if part.start != covered or tuple(p.shape) != (n, w) or tuple(q.shape) != (w,):
-            raise ValueError(f"column block {part} of shape {tuple(p.shape)} does not continue at column {covered}")
-        covered, widest, passes = part.stop, max(widest, w), passes + 1
+    for p in seen.blocks(sizes.width):
         transpose = backend.contiguous(p.T)
         for i, rows in enumerate(edges):
-            squares[rows] += xp.sum(p[rows, :] * p[rows, :], axis=1)
             for j in range(i + 1):
                 product = backend.matmul(p[rows, :], transpose[:, edges[j]], record)
                 if (i, j) in blocks:
@@ -216,23 +278,15 @@ def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = No
                 else:
                     blocks[i, j] = product
                 del product
-        if not bool(xp.all(q >= 0.0)):
-            radii = arb("nan")
-        with working_precision(BITS):
-            radii += total(backend, upper(q * q, 0))
         del p, transpose
         if progress:
-            progress(covered / m)
-    if covered != m:
-        raise ValueError(f"the column blocks cover {covered} of {m} columns")
+            progress(seen.covered / m)
     for k in range(len(edges)):
         blocks[k, k] = mirrored(backend, blocks[k, k])
     with working_precision(BITS):
-        relative = arb(gamma(widest + passes + 2))
-        a_squares = total(backend, upper(squares, m + passes))
-        error = relative * a_squares + n * arb(TINY)
-        enclosure = smaller((n * radii).sqrt(), error_norm(source))
-        return Gram(blocks, edges, a_squares, relative, error, enclosure, record)
+        squares, enclosure, relative = seen.norms()
+        error = relative * squares + n * arb(TINY)
+        return Gram(blocks, edges, squares, relative, error, enclosure, record)
 
 
 def copied(backend: Backend, gram: Gram) -> Blocks:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from verifier.data.grouping import group_duplicates
 from verifier.errors import CaseError
 from verifier.network.freezing import freeze
 from verifier.network.initialise import INITS, initialise
 from verifier.network.network import Array, Network
 from verifier.run.case import Case, DataSection, StartSection
 from verifier.run.case_model import build_network, case_model
-from verifier.run.case_problem import case_problem
+from verifier.run.case_problem import case_dataset, case_problem, input_shape
 
 
 def case_architecture(case: Case, samples: int | None, *, seed: int | None = None) -> tuple[Network, int]:
@@ -36,12 +37,7 @@ def case_architecture(case: Case, samples: int | None, *, seed: int | None = Non
         Anything unusable, in one line.
     """
     if case.file.data != DataSection():
-        problem = case_problem(case, seed=seed)
-        if problem.arcs is not None:
-            raise CaseError("network.arcs: what holds for all data sets is proved for networks with all arcs only")
-        if problem.data.offset is not None:
-            raise CaseError("data.offset: frozen logits belong to their data set; leave them out")
-        return problem.network, problem.rows.samples if samples is None else samples
+        return _of_data(case, samples, seed)
     model = case_model(case)
     network = build_network(case, _input_shape(case)) if model is None else model.network
     if case.file.network.freeze:
@@ -50,6 +46,23 @@ def case_architecture(case: Case, samples: int | None, *, seed: int | None = Non
         raise CaseError(
             f"without [data] say for how many samples: --samples N, at most {network.columns} if full rank is the aim"
         )
+    return network, samples
+
+
+def _of_data(case: Case, samples: int | None, seed: int | None) -> tuple[Network, int]:
+    """The network for a case's data, with its number of distinct samples; weights are drawn only if some are frozen."""
+    file = case.file
+    if file.network.arcs is not None:
+        raise CaseError("network.arcs: what holds for all data sets is proved for networks with all arcs only")
+    if file.data.offset is not None:
+        raise CaseError("data.offset: frozen logits belong to their data set; leave them out")
+    if file.network.freeze or file.start.file is not None:
+        problem = case_problem(case, seed=seed)
+        return problem.network, problem.rows.samples if samples is None else samples
+    data = case_dataset(case)
+    network = build_network(case, input_shape(case, data))
+    if samples is None:
+        samples = (group_duplicates(data).dataset if file.data.duplicates == "group" else data).samples
     return network, samples
 
 

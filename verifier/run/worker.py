@@ -27,6 +27,12 @@ from verifier.run.ledger import environment
 from verifier.run.record import CaseRecord, CheckRecord, Failure, record_of
 from verifier.run.summary import summarise
 
+OTHER_SOURCES = (
+    "a worker has other sources or versions (verifier, Python, NumPy, SciPy, python-flint) than this process; "
+    "install the same there"
+)
+"""Why a worker cannot work."""
+
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A case to be proved elsewhere, its text for the record, the bytes of the files that it names, how to prove it.
@@ -67,34 +73,48 @@ def run_task(task: Task) -> TaskResult:
     if task.environment != environment():
         return TaskResult(
             record=blank,
-            unable="a worker has other sources or versions (verifier, Python, NumPy, SciPy, python-flint) than this"
-            " process; install the same there",
+            unable=OTHER_SOURCES,
         )
     begun = time.perf_counter()
-    file = deepcopy(task.case.file)  # of this process, where the executor is one of threads
-    places = {key: f"{key}/{Path(shown).name}" for key, shown in task.shown.items()}
-    for key, place in places.items():
-        section, _, field = key.partition(".")
-        setattr(getattr(file, section), field, place)
     try:
         with ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="verifier-", dir=task.scratch) as name:
             folder = Path(name)
-            for key, place in places.items():
-                (folder / key).mkdir()
-                if key in task.files:
-                    (folder / place).write_bytes(task.files[key])
+            case = unpacked(task, folder)
             try:
-                return _proved(task, replace(task.case, file=file, folder=folder), folder / f"{task.name}.json")
+                return _proved(task, case, folder / f"{task.name}.json")
             except (OSError, CertificateError):
                 raise
             except Exception as error:  # whatever it is, it is this case's, and the others go on
                 failure = failure_of(error)
-                for key, place in places.items():
+                for key, place in _places(task).items():
                     message = failure.message.replace(str(folder / place), task.shown[key])
                     failure = Failure(failure.kind, message)
                 return TaskResult(record=failed(blank, task.case, failure, time.perf_counter() - begun))
     except (OSError, CertificateError) as error:
         return TaskResult(record=blank, unable=f"a worker cannot go on: {error}")
+
+
+def unpacked(task: Task, folder: Path) -> Case:
+    """The case of a task, whose files are written to a folder.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written.
+    """
+    file, places = deepcopy(task.case.file), _places(task)  # of this process, where the executor is one of threads
+    for key, place in places.items():
+        section, _, field = key.partition(".")
+        setattr(getattr(file, section), field, place)
+        (folder / key).mkdir()
+        if key in task.files:
+            (folder / place).write_bytes(task.files[key])
+    return replace(task.case, file=file, folder=folder)
+
+
+def _places(task: Task) -> dict[str, str]:
+    """Where the files of a task's case are in its folder."""
+    return {key: f"{key}/{Path(shown).name}" for key, shown in task.shown.items()}
 
 
 def _proved(task: Task, case: Case, target: Path) -> TaskResult:

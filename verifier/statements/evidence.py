@@ -10,7 +10,7 @@ import numpy as np
 from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic
 from verifier.data.dataset import Dataset
-from verifier.data.grouping import Grouping
+from verifier.data.grouping import Grouping, distinct_rows
 from verifier.data.samples import SampleSource
 from verifier.display import Brief
 from verifier.landscape.escape import EscapeResult
@@ -21,6 +21,7 @@ from verifier.landscape.sink_start import SinkStart, prove_sink_start
 from verifier.landscape.turning_layer import NoMaximum, prove_no_maximum
 from verifier.landscape.zero_loss import ZeroLoss
 from verifier.network.arguments import BoolArray
+from verifier.network.flags import flags_of
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, silent
 from verifier.rank.deficiency import Deficiency, structural_bound_every_u
@@ -181,7 +182,7 @@ class Known:
     def undefined_here(self) -> bool:
         """Whether Psi seems to have no value at the start's U, in floating point: then nothing is said of Phi."""
         solved = self.evidence.zero_loss is not None and self.evidence.zero_loss.weights is not None
-        if solved or self.evidence.rank.verdict is Verdict.PROVED:
+        if solved or self.evidence.rank.verdict is Verdict.PROVED or not flags_of(self.evidence.network).undefined:
             return False
         return not bool(np.isfinite(self.evidence.features.approx()).all())
 
@@ -217,7 +218,7 @@ class Known:
     def samples_differ(self) -> bool:
         """Whether the rows are pairwise distinct: kept duplicates are not, nor equal samples with frozen logits."""
         inputs = self.evidence.inputs + 0.0
-        return len({row.tobytes() for row in inputs}) == len(inputs)
+        return int(distinct_rows(inputs).max()) + 1 == len(inputs)
 
     @cached_property
     def given_data(self) -> GivenData:

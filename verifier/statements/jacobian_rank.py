@@ -6,7 +6,7 @@ import numpy as np
 
 from verifier.network.initialise import initialise
 from verifier.network.network import Array
-from verifier.rank.jacobian_rank import JacobianRank, free_parameters, prove_jacobian_rank, seconds_of
+from verifier.rank.jacobian_rank import JacobianRank, prove_jacobian_rank, seconds_of
 from verifier.statements.claims.jacobian import J1
 from verifier.statements.evidence import Evidence, Known
 from verifier.statements.statement import Finding, Statement, does_not_apply
@@ -30,7 +30,8 @@ def _prove(known: Known) -> Finding:
         return Finding(Verdict.PROVED, words + (_everywhere(reduced) if analytic else ""), ("rank",))
     outputs = evidence.v.shape[1] - 1 if reduced else evidence.v.shape[1]
     rows = len(evidence.inputs) * outputs
-    columns = len(free_parameters(evidence.network, evidence.v, evidence.arcs))
+    arcs = evidence.v.size if evidence.arcs is None else np.count_nonzero(evidence.arcs)
+    columns = evidence.network.parameter_count + int(arcs)
     if not 0 < rows <= columns:
         return does_not_apply(f"{columns} free parameters are fewer than the {rows} rows of the Jacobian")
     seconds, wide = seconds_of(rows, columns), evidence.network.columns >= len(evidence.inputs)

@@ -15,6 +15,9 @@ from verifier.network.layered import NOT_LAYERED
 from verifier.network.network import Array, Network
 from verifier.verdict import Verdict
 
+NEIGHBOURS = 4096
+"""Sorted rows that are compared with the next one at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class EqualPatches:
@@ -115,7 +118,9 @@ def distinct_patches(network: Network, data: Dataset | Grouping) -> PatchCheck:
         alone = sources == ("input",)
         mixed = padded and not alone and "input" in sources
         for position, window in enumerate(_input_windows(network, index) if alone or mixed else ()):
-            pair = None if tuple(window) in known else _first_equal(dataset.inputs[:, window])
+            whole = window == list(range(dataset.dimension))  # then no copy is made
+            rows = dataset.inputs if whole else dataset.inputs[:, window]
+            pair = None if tuple(window) in known else _first_equal(rows)
             known.add(tuple(window))
             if pair is not None:
                 first, second = sorted(_original(data, row) for row in pair)
@@ -133,11 +138,15 @@ def distinct_patches(network: Network, data: Dataset | Grouping) -> PatchCheck:
 
 def _first_equal(rows: Array) -> tuple[int, int] | None:
     """Two equal rows, found by sorting; finite numbers without -0.0 are equal where their bytes are."""
-    patches = np.ascontiguousarray(rows + 0.0)
+    patches = np.ascontiguousarray(rows)
     keys = patches.view(np.dtype((np.void, patches.itemsize * patches.shape[1]))).ravel()
     order = np.argsort(keys, kind="stable")
-    same = np.flatnonzero((patches[order[1:]] == patches[order[:-1]]).all(axis=1))
-    return (int(order[same[0]]), int(order[same[0] + 1])) if same.size else None
+    for start in range(0, len(order) - 1, NEIGHBOURS):
+        near = order[start : start + NEIGHBOURS + 1]
+        same = np.flatnonzero((patches[near[1:]] == patches[near[:-1]]).all(axis=1))
+        if same.size:
+            return int(near[same[0]]), int(near[same[0] + 1])
+    return None
 
 
 def _original(data: Dataset | Grouping, row: int) -> int:

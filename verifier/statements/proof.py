@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from graphlib import TopologicalSorter
 
+from verifier.balls.unheld import FeaturesNotHeld
 from verifier.rank.certify import Stage, silent
 from verifier.statements.assumption import what_remains
 from verifier.statements.catalogue import OF_A_PROBLEM, STATEMENTS
 from verifier.statements.evidence import Evidence, Known
-from verifier.statements.statement import does_not_apply
+from verifier.statements.statement import Finding, does_not_apply
 from verifier.statements.theorem import Theorem
+from verifier.verdict import Verdict
 
 REGRESSION = "does not apply: it is about classes, and this is a regression with real targets"
 """Why a statement about margins, labels or the cross-entropy says nothing about real targets."""
@@ -46,10 +48,18 @@ def prove_statements(evidence: Evidence, *, seed: int = 0, stage: Stage = silent
         stage(f"theorem: {STATEMENTS[label].name}")
         statement = STATEMENTS[label]
         speaks = statement.regression or evidence.data.targets is None
-        known.add(statement, OF_A_PROBLEM[label](known) if speaks else does_not_apply(REGRESSION))
+        known.add(statement, _decided(label, known) if speaks else does_not_apply(REGRESSION))
     places = list(OF_A_PROBLEM)
     found.steps.sort(key=lambda step: places.index(step.label))
     arcs = evidence.arcs
     missing = arcs is not None and not arcs.all()
     found.remains = what_remains(known.assumption, found.verdict("L3.2 genericity"), arcs_missing=missing)
     return found
+
+
+def _decided(label: str, known: Known) -> Finding:
+    """Decide one statement; one that needs entries of a Psi too large to be held is undecided."""
+    try:
+        return OF_A_PROBLEM[label](known)
+    except FeaturesNotHeld as refusal:
+        return Finding(Verdict.UNDECIDED, str(refusal))

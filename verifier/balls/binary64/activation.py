@@ -19,8 +19,8 @@ from typing import Any
 from flint import arb, fmpq
 
 from verifier.balls.activation import integer_power, tree_kernel
-from verifier.balls.binary64.bounds import TINY, U
-from verifier.balls.binary64.float_functions import FLOAT_FUNCTIONS, Array, Image, Unsupported, rounded
+from verifier.balls.binary64.bounds import TINY
+from verifier.balls.binary64.float_functions import BINARY64, Arithmetic, Array, Image, Unsupported
 from verifier.balls.exact import upper_float
 from verifier.balls.precision import working_precision
 from verifier.sigma.activations import Activation
@@ -31,42 +31,47 @@ MAX_POWER = 64
 """A larger power is left to Arb: each product adds a rounding to the error."""
 BITS = 64
 """Of the error analysis, whose bounds hold at any precision."""
-_U = arb(U)
 _TINY = arb(TINY)
 
 
 class _ErrorOps(Ops[Image]):
     """Error analysis on a piece. Guarantee: each rule bounds ``|computed - exact|`` for all arguments in the piece."""
 
+    def __init__(self, argument: Image, arithmetic: Arithmetic = BINARY64) -> None:
+        super().__init__(argument)
+        self.arithmetic = arithmetic
+
     def const(self, p: int, q: int) -> Image:
         value = arb(fmpq(p, q))
-        if not (value.abs_upper() < arb(2) ** 1000 and (p == 0 or value.abs_lower() > arb(2) ** -1000)):
+        if not (value.abs_upper() < arb(2) ** 900 and (p == 0 or value.abs_lower() > arb(2) ** -900)):
             raise Unsupported("a constant outside binary64's range")
-        exact = q & (q - 1) == 0 and abs(p) < 2**53 and q < 2**1000
-        return Image(value, arb(0) if exact else _U * value.abs_upper() + _TINY)
+        exact = q & (q - 1) == 0 and abs(p) < 2**53
+        return Image(value, arb(0) if exact else self.arithmetic.constant * value.abs_upper() + _TINY)
 
     def pi(self) -> Image:
-        return Image(arb.pi(), _U * 4)
+        return Image(arb.pi(), self.arithmetic.constant * 4)
 
     def e(self) -> Image:
-        return Image(arb.const_e(), _U * 4)
+        return Image(arb.const_e(), self.arithmetic.constant * 4)
 
     def add(self, *terms: Image) -> Image:
-        return reduce(lambda a, b: rounded(a.ball + b.ball, a.error + b.error), terms)
+        relative = self.arithmetic.add
+        return reduce(lambda a, b: self.arithmetic.rounded(a.ball + b.ball, a.error + b.error, relative), terms)
 
     def mul(self, *factors: Image) -> Image:
-        return reduce(_product, factors)
+        return reduce(self._product, factors)
 
     def div(self, numerator: Image, denominator: Image) -> Image:
         least = denominator.ball.abs_lower() - denominator.error
         if not least > 0:
             raise Unsupported("a denominator may vanish")
         ball = numerator.ball / denominator.ball
-        # |a'/b' - a/b| <= (|a' - a| + |a/b| |b' - b|) / |b'|
-        return rounded(ball, (numerator.error + ball.abs_upper() * denominator.error) / least)
+        # |a'/b' - a/b| <= (|a' - a| + |a/b| |b' - b|) / |b'|, and so is what underflows in the quotient times b'
+        moved = (numerator.error + ball.abs_upper() * denominator.error + _TINY) / least
+        return self.arithmetic.rounded(ball, moved, self.arithmetic.divide)
 
     def pow_int(self, base: Image, n: int) -> Image:
-        result = _power(base, n, _product)
+        result = power(base, n, self._product)
         return Image(integer_power(base.ball, n), result.error)
 
     def pow_rational(self, base: Image, p: int, q: int) -> Image:
@@ -76,18 +81,22 @@ class _ErrorOps(Ops[Image]):
         if name in ("max", "min"):
             pick = FUNCTIONS[name].arb
             return reduce(lambda a, b: Image(pick(a.ball, b.ball), a.error.max(b.error)), args)
-        if name not in FLOAT_FUNCTIONS:
-            raise Unsupported(name)
-        return FLOAT_FUNCTIONS[name].error(*args)
+        (argument,) = args
+        return self.arithmetic.image(name, argument)
+
+    def _product(self, a: Image, b: Image) -> Image:
+        error = a.size * b.error + b.size * a.error + a.error * b.error
+        return self.arithmetic.rounded(a.ball * b.ball, error, self.arithmetic.multiply)
 
 
-def _product(a: Image, b: Image) -> Image:
-    ball = a.ball * b.ball
-    return rounded(ball, a.size * b.error + b.size * a.error + a.error * b.error)
+def power(base: Any, n: int, times: Callable[[Any, Any], Any]) -> Any:
+    """``base^n`` by one fixed sequence of products, the same for values and for errors.
 
-
-def _power(base: Any, n: int, times: Callable[[Any, Any], Any]) -> Any:
-    """``base^n`` by one fixed sequence of products, the same for values and for errors."""
+    Raises
+    ------
+    Unsupported
+        The power is below 1 or above `MAX_POWER`.
+    """
     if not 1 <= n <= MAX_POWER:
         raise Unsupported(f"the power {n}")
     result = base
@@ -115,7 +124,7 @@ class _ArrayOps(Ops[Any]):
         return math.e
 
     def pow_int(self, base: Any, n: int) -> Any:
-        return _power(base, n, operator.mul)
+        return power(base, n, operator.mul)
 
     def pow_rational(self, base: Any, p: int, q: int) -> Any:
         raise Unsupported(f"the power {p}/{q}")
@@ -124,7 +133,7 @@ class _ArrayOps(Ops[Any]):
         values = [self.array(value) for value in args]
         if name in ("max", "min"):
             return reduce(self.xp.maximum if name == "max" else self.xp.minimum, values)
-        return FLOAT_FUNCTIONS[name].array(self.xp, *values)
+        return BINARY64.kernel(name).values(self.xp, *values)
 
     def array(self, value: Any) -> Array:
         """Spread a constant over the argument's shape."""
@@ -172,7 +181,7 @@ class KernelBounds:
     error: float
 
 
-def kernel_bounds(activation: Activation, low: float, high: float) -> KernelBounds:
+def kernel_bounds(activation: Activation, low: float, high: float, arithmetic: Arithmetic = BINARY64) -> KernelBounds:
     """Bound an activation's slope and its kernel's error for arguments in an interval.
 
     Parameters
@@ -181,22 +190,24 @@ def kernel_bounds(activation: Activation, low: float, high: float) -> KernelBoun
         The activation.
     low, high : float
         The ends of the interval.
+    arithmetic : Arithmetic, optional
+        That of the kernel: `array_kernel`'s, or `PAIRS` for that of `double_double.activation`.
 
     Returns
     -------
     KernelBounds
-        Guarantee: ``|sigma(x) - sigma(y)| <= lipschitz |x - y|`` for x, y in the interval, and for every binary64
-        number t in it the kernel's value is within ``error`` of ``sigma(t)``. The interval is first widened to short
-        numbers, so that results can be kept.
+        Guarantee: ``|sigma(x) - sigma(y)| <= lipschitz |x - y|`` for x, y in the interval, and for every number t of
+        the arithmetic in it the kernel's value is within ``error`` of ``sigma(t)``. The interval is first widened to
+        short numbers, so that results can be kept.
 
     Raises
     ------
     Unsupported
         If there is no finite bound, or a function is missing.
     """
-    if not -1e300 < low <= high < 1e300:
+    if not (-1e300 < low <= high < 1e300 and arb(2.0 * max(-low, high)) < arithmetic.largest):
         raise Unsupported("arguments overflow")
-    return _bounds(activation, _outward(low, -1), _outward(high, 1))
+    return _bounds(activation, _outward(low, -1), _outward(high, 1), arithmetic)
 
 
 def _outward(value: float, direction: int) -> float:
@@ -208,17 +219,18 @@ def _outward(value: float, direction: int) -> float:
 
 
 @lru_cache(maxsize=1024)
-def _bounds(activation: Activation, low: float, high: float) -> KernelBounds:
+def _bounds(activation: Activation, low: float, high: float, arithmetic: Arithmetic) -> KernelBounds:
     pieces = _pieces(low, high)
     with working_precision(BITS):
-        error = max(_error_on(activation, a, b) for a, b in pieces)
+        error = max(_error_on(activation, a, b, arithmetic) for a, b in pieces)
         return KernelBounds(_lipschitz_constant(activation, pieces), error)
 
 
 @lru_cache(maxsize=1 << 14)
-def _error_on(activation: Activation, a: float, b: float) -> float:
+def _error_on(activation: Activation, a: float, b: float, arithmetic: Arithmetic) -> float:
     """Upper bound of the kernel's error on one piece."""
-    found = evaluate(tree_of(activation.expression), _ErrorOps(Image(arb(a).union(arb(b)), arb(0)))).error + 2 * _TINY
+    argument = Image(arb(a).union(arb(b)), arb(0))
+    found = evaluate(tree_of(activation.expression), _ErrorOps(argument, arithmetic)).error + 4 * _TINY
     if not found.is_finite():
         raise Unsupported("an error bound is not finite")
     return upper_float(found)

@@ -210,20 +210,30 @@ class Backend:
         """
         flat = self.xp.reshape(values, (-1,))
         size, found = int(flat.shape[0]), flat if overwrite else self.xp.empty_like(flat)
-        starts = range(0, size, self.chunk)
 
-        def work(lane: range) -> None:
+        def work(part: slice) -> None:
+            found[part] = function(flat[part])
+
+        self.in_chunks(work, size, self.chunk)
+        return self.xp.reshape(found, values.shape)
+
+    def in_chunks(self, work: Callable[[slice], None], size: int, step: int) -> None:
+        """Do elementwise work on ``0..size`` by ranges of ``step``, on as many threads as the backend has.
+
+        Guarantee: each number is in one range, and each range is worked on once.
+        """
+        starts = range(0, size, step)
+
+        def lane(mine: range) -> None:
             with np.errstate(all="ignore"):  # the setting is each thread's own
-                for start in lane:
-                    part = slice(start, min(start + self.chunk, size))
-                    found[part] = function(flat[part])
+                for start in mine:
+                    work(slice(start, min(start + step, size)))
 
         if self.threads > 1 and len(starts) > 1:
             with ThreadPoolExecutor(self.threads) as pool:
-                list(pool.map(work, [starts[lane :: self.threads] for lane in range(self.threads)]))
+                list(pool.map(lane, [starts[first :: self.threads] for first in range(self.threads)]))
         else:
-            work(starts)
-        return self.xp.reshape(found, values.shape)
+            lane(starts)
 
     def all_finite(self, values: Array) -> bool:
         """Whether no entry is NaN or infinite.

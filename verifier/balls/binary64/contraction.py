@@ -16,7 +16,8 @@ fixed vector, such as o, ``sum P_j' v_j = sum P_j (d_j - mean d)(v_j - o)`` and 
     + \bigl(\sum_j P_j r_j^2\bigr)^{1/2} \bigl(\sum_j P_j \|v_j\|^2 - \|o\|^2\bigr)^{1/2} \Bigr)
     + \gamma_{2s+8} \sum_j P_j \|v_j\| ,
 
-the last term for the roundings of the quotients and of the product over s terms.
+the last term for the roundings of the quotients and of the product over s terms; with ``||P|| ||v||_F``, which is no
+less, in place of ``sum P_j ||v_j||`` where a product's error is relative to norms (`Numbers.by_terms`).
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.balls.binary64.backend import Array
-from verifier.balls.binary64.bounds import TINY, U, gamma, upper
+from verifier.balls.binary64.bounds import TINY, U, upper
 from verifier.balls.binary64.enclosed import Enclosed, aligned, bound_of_norm, two_norm
 from verifier.balls.binary64.fused import exponentials, largest_move
+from verifier.balls.binary64.numbers import Number
 
 if TYPE_CHECKING:
     from verifier.balls.binary64.graph_arithmetic import FloatBalls
@@ -60,11 +62,11 @@ def contract(ops: FloatBalls, a: Enclosed, b: Enclosed, *, transposed: bool) -> 
     """
     xp = ops.xp
     axes = max(len(a.shape), len(b.shape))
-    left, right = aligned(xp, a.mid, axes), aligned(xp, b.mid, axes)
+    left, right, head = ops.aligned(a, axes), ops.aligned(b, axes), ops.numbers.head
     inner, other = axes - 1, axes - 1 if transposed else axes - 2
-    mid = product(ops, left, turned(xp, right) if transposed else right)
-    constant = gamma(int(left.shape[-1]) + 2)
-    na, nb = two_norm(xp, left, (inner,)), two_norm(xp, right, (other,))
+    mid = product(ops, left, _turned(ops, right) if transposed else right)
+    constant = ops.numbers.slack(2, product=int(left.shape[-1]))
+    na, nb = two_norm(xp, head(left), (inner,)), two_norm(xp, head(right), (other,))
     ra, rb = _error(ops, a, axes, inner), _error(ops, b, axes, other)
     if transposed:
         nb, rb = turned(xp, nb), turned(xp, rb)
@@ -103,31 +105,33 @@ def attend(ops: FloatBalls, q: Enclosed, k: Enclosed, v: Enclosed, square: Fract
     NotEnclosed
         If scores may move too far, or something overflows.
     """
-    xp = ops.xp
+    xp, numbers, head = ops.xp, ops.numbers, ops.numbers.head
     axes = max(len(q.shape), len(k.shape), len(v.shape))
     inner = axes - 1
     scale = math.sqrt(float(square))
-    left, keys, values = (aligned(xp, value.mid, axes) for value in (q, k, v))
-    centred = keys - xp.mean(keys, axis=-2, keepdims=True)
-    scores = product(ops, left, turned(xp, centred)) * scale
-    nq, nk = two_norm(xp, left, (inner,)), turned(xp, two_norm(xp, centred, (inner,)))
-    rq, rk = _error(ops, q, axes, inner), turned(xp, _error(ops, k, axes, inner)) + 1.01 * U * nk
-    constant = gamma(int(left.shape[-1]) + 8)
+    left, keys, values = (ops.aligned(value, axes) for value in (q, k, v))
+    centred = numbers.subtract(keys, numbers.mean(keys, -2))
+    scores = numbers.times(product(ops, left, _turned(ops, centred)), numbers.number(square, root=True)[0])
+    nq, nk = two_norm(xp, head(left), (inner,)), turned(xp, two_norm(xp, head(centred), (inner,)))
+    rq, rk = _error(ops, q, axes, inner), turned(xp, _error(ops, k, axes, inner)) + 1.01 * numbers.unit * nk
+    constant = numbers.slack(8, product=int(left.shape[-1]))
     powers, own, allowed = exponentials(ops, scores, mask)
     moved = upper((scale * rq) * (nk + rk) + (scale * nq) * (rk + constant * nk) + own, 24)
     growth = math.exp(2.0 * largest_move(ops, moved, allowed)) * (1.0 + 2.0**-40)
-    p = powers / xp.sum(powers, axis=-1, keepdims=True)
+    p = numbers.divide(powers, numbers.total(powers, keepdims=True))
     mid = product(ops, p, values)
-    weight, s = p + TINY, int(p.shape[-1])  # what underflowed counts
+    weight, s = head(p) + TINY, int(p.shape[-1])  # what underflowed counts
     if allowed is not None:
         zero = xp.zeros_like(weight)
         weight, moved = xp.where(allowed, weight, zero), xp.where(allowed, moved, zero)
-    nv, rv = (turned(xp, part) for part in (two_norm(xp, values, (inner,)), _error(ops, v, axes, inner)))
+    nv, rv = (turned(xp, part) for part in (two_norm(xp, head(values), (inner,)), _error(ops, v, axes, inner)))
     means = [upper(xp.sum(weight * part, axis=-1, keepdims=True), 2 * s + 16)
              for part in (rv, moved * moved, nv, nv * nv)]  # fmt: skip
     radius, squares, size, second = means
-    rounding = gamma(2 * s + 8) * size
-    norm = xp.sqrt(xp.sum(mid * mid, axis=-1, keepdims=True)) * (1.0 - 8.0 * (int(mid.shape[-1]) + 16) * U)
+    if not numbers.by_terms:
+        size = upper(two_norm(xp, weight, (inner,)) * two_norm(xp, nv, (inner,)), 16)
+    rounding, o = numbers.slack(8, product=s, total=s) * size, head(mid)
+    norm = xp.sqrt(xp.sum(o * o, axis=-1, keepdims=True)) * (1.0 - 8.0 * (int(mid.shape[-1]) + 16) * U)
     least = xp.maximum(norm - upper(rounding, 2), xp.asarray(0.0, dtype=xp.float64)) * (1.0 - 8.0 * U)
     variance = xp.maximum(second - least * least, xp.asarray(0.0, dtype=xp.float64)) + 4.0 * TINY * s * xp.max(nv * nv)
     spread = upper(xp.sqrt(upper(variance, 4) + TINY), 4)
@@ -135,33 +139,41 @@ def attend(ops: FloatBalls, q: Enclosed, k: Enclosed, v: Enclosed, square: Fract
     return ops.made(mid, None, upper(found, 2 * s + 16), (inner,))
 
 
-def product(ops: FloatBalls, a: Array, b: Array) -> Array:
-    """``a b`` over the last two axes, of arrays with as many axes each; the others broadcast.
+def product(ops: FloatBalls, a: Number, b: Number) -> Number:
+    """``a b`` over the last two axes, of midpoints with as many axes each; the others broadcast.
 
-    Guarantee: that of `Backend.matmul`, for every matrix.
+    Guarantee: that of `Numbers.matmul`, for every matrix.
 
     Parameters
     ----------
     ops : FloatBalls
         The engine, whose record takes in every product.
-    a : ndarray of shape (..., n, k)
+    a : Number of shape (..., n, k)
         The left factor.
-    b : ndarray of shape (..., k, m)
+    b : Number of shape (..., k, m)
         The right factor.
 
     Returns
     -------
-    ndarray of shape (..., n, m)
+    Number of shape (..., n, m)
         The computed products.
     """
-    xp, (n, k), m = ops.xp, a.shape[-2:], b.shape[-1]
+    xp, numbers, (n, k), m = ops.xp, ops.numbers, a.shape[-2:], b.shape[-1]
+
+    def shaped(values: Number, *shape: int) -> Number:
+        return numbers.alike(lambda part: xp.reshape(part, shape), values)
+
     if math.prod(int(size) for size in b.shape[:-2]) == 1:
-        flat = ops.backend.matmul(xp.reshape(a, (-1, k)), xp.reshape(b, (k, m)), ops.record)
-        return xp.reshape(flat, (*a.shape[:-1], m))
+        return shaped(numbers.matmul(shaped(a, -1, k), shaped(b, k, m)), *a.shape[:-1], m)
     lead = np.broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2]))
-    left = xp.reshape(xp.broadcast_to(a, (*lead, n, k)), (-1, n, k))
-    right = xp.reshape(xp.broadcast_to(b, (*lead, k, m)), (-1, k, m))
-    return xp.reshape(ops.backend.matmul_stack(left, right, ops.record), (*lead, n, m))
+    left = numbers.alike(lambda part: xp.broadcast_to(part, (*lead, n, k)), a)
+    right = numbers.alike(lambda part: xp.broadcast_to(part, (*lead, k, m)), b)
+    return shaped(numbers.matmul_stack(shaped(left, -1, n, k), shaped(right, -1, k, m)), *lead, n, m)
+
+
+def _turned(ops: FloatBalls, values: Number) -> Number:
+    """Midpoints with their last two axes exchanged."""
+    return ops.numbers.alike(lambda part: turned(ops.xp, part), values)
 
 
 def turned(xp: Array, values: Array) -> Array:

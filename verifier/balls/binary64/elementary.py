@@ -96,14 +96,14 @@ def _powers() -> NDArray[np.float64]:
     """``2^(m/64)`` rounded to nearest, m from -1022 * 64 to 1024 * 64 - 1."""
     with working_precision(128):
         steps = [arb(2) ** arb(fmpq(j, _STEPS)) for j in range(_STEPS)]
-        nearest = [_nearest(step) for step in steps]
-    return np.concatenate([np.ldexp(np.array(nearest), k) for k in range(-1022, 1024)])
+        found = [nearest(step) for step in steps]
+    return np.concatenate([np.ldexp(np.array(found), k) for k in range(-1022, 1024)])
 
 
-def _nearest(value: arb) -> float:
+def nearest(value: arb) -> float:
     """The binary64 number nearest to a narrow ball."""
     candidate = float(value.mid())
-    near = (math.nextafter(candidate, 0.0), candidate, math.nextafter(candidate, 4.0))
+    near = (math.nextafter(candidate, -math.inf), candidate, math.nextafter(candidate, math.inf))
     distances = [(abs(value - arb(c)), c) for c in near]
     best = distances[1]
     for entry in distances:
@@ -115,7 +115,7 @@ def _nearest(value: arb) -> float:
 _DEVICE_TABLES: dict[tuple[Any, str], Array] = {}
 
 
-def _on_device(xp: Any, name: str, values: Callable[[], NDArray[np.float64]]) -> Array:
+def on_device(xp: Any, name: str, values: Callable[[], NDArray[np.float64]]) -> Array:
     """The table as an array of the library, made once."""
     key = (xp, name)
     if key not in _DEVICE_TABLES:
@@ -147,7 +147,7 @@ def exp(xp: Any, x: Array) -> Array:
     p *= r
     p += r
     m -= _LOWEST
-    t = xp.take(_on_device(xp, "exp2", _powers), xp.astype(m, xp.int64))
+    t = xp.take(on_device(xp, "exp2", _powers), xp.astype(m, xp.int64))
     p *= t
     p += t
     return p
@@ -230,7 +230,7 @@ class Table:
         return total
 
     def _column(self, xp: Any, k: int) -> Array:
-        return _on_device(xp, f"{self.name}.{k}", lambda: np.ascontiguousarray(self.coefficients[:, k]))
+        return on_device(xp, f"{self.name}.{k}", lambda: np.ascontiguousarray(self.coefficients[:, k]))
 
 
 _SERIES: dict[str, tuple[Callable[[arb_series], arb_series], float, float]] = {

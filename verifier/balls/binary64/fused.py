@@ -29,10 +29,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.balls.binary64 import elementary
 from verifier.balls.binary64.backend import Array, NotEnclosed
-from verifier.balls.binary64.bounds import TINY, U, gamma, upper
+from verifier.balls.binary64.bounds import TINY, U, upper
 from verifier.balls.binary64.enclosed import Enclosed, aligned, bound_of_entries, bound_of_norm
+from verifier.balls.binary64.numbers import Number
 
 if TYPE_CHECKING:
     from verifier.balls.binary64.graph_arithmetic import FloatBalls
@@ -74,29 +74,30 @@ def normalise(ops: FloatBalls, x: Enclosed, epsilon: Fraction, *, centre: bool) 
         If a radius is as large as the result can be, or the root may be that of 0.
     """
     xp, n, last = ops.xp, x.shape[-1], len(x.shape) - 1
-    number = _moderate(epsilon)
-    low = number * (1.0 - 4.0 * U)
+    numbers = ops.numbers
+    low = _moderate(epsilon) * (1.0 - 4.0 * U)
     z = x.mid
     moved = bound_of_norm(xp, x, x.shape, (last,))
     if centre and n == 1:  # a number minus itself
-        z, moved = xp.zeros_like(z), 0.0
+        z, moved = numbers.alike(xp.zeros_like, z), 0.0
     elif centre:
-        z = z - xp.mean(z, axis=-1, keepdims=True)
-    q = xp.sum(z * z, axis=-1, keepdims=True)
+        z = numbers.subtract(z, numbers.mean(z, -1))
+    squares = numbers.total(numbers.multiply(z, z), keepdims=True)
+    q = numbers.head(squares)
     size = xp.sqrt(q + TINY)
     if centre and n > 1:
-        left = xp.abs(xp.sum(z, axis=-1, keepdims=True)) * (1.0 / math.sqrt(n))
-        moved = upper(moved + left + (gamma(n) + 1.01 * U) * upper(size, n), 16)
-    v = q * (1.0 / n) + number
-    if not bool(xp.all(v > SMALLEST)) or not ops.backend.all_finite(v):
+        left = xp.abs(numbers.head(numbers.total(z, keepdims=True))) * (1.0 / math.sqrt(n))
+        moved = upper(moved + left + (numbers.slack(0, total=n) + 1.01 * numbers.unit) * upper(size, n), 16)
+    v = _plus(ops, numbers.times(squares, numbers.number(Fraction(1, n))[0]), epsilon)
+    if not bool(xp.all(numbers.head(v) > SMALLEST)) or not numbers.all_finite(v):
         raise NotEnclosed("normalise: the variance is 0 or overflows")
-    w = z / xp.sqrt(v)
+    w = numbers.root_quotient(z, v)
     zero = xp.asarray(0.0, dtype=xp.float64)
     least = xp.maximum(xp.sqrt(q) * (1.0 - 8.0 * (n + 16) * U) - moved, zero)
     slowest = xp.sqrt(least * least * (1.0 / n) + low) * (1.0 - 32.0 * U)
     if not bool(xp.all(slowest > math.sqrt(SMALLEST))):
         raise NotEnclosed("normalise: the variance may be 0")
-    norm = upper(moved / slowest + gamma(n + 11) * math.sqrt(n) + TINY * n, 16)
+    norm = upper(moved / slowest + numbers.slack(11, total=n) * math.sqrt(n) + TINY * n, 16)
     if not bool(xp.all(norm < math.sqrt(n))):
         raise NotEnclosed("normalise: the radius is as large as the value")
     return ops.made(w, None, norm, (last,))
@@ -126,25 +127,26 @@ def inverse_root(ops: FloatBalls, x: Enclosed, epsilon: Fraction) -> Enclosed:
     NotEnclosed
         If ``x + epsilon`` may be 0, or is out of range.
     """
-    xp, number = ops.xp, _moderate(epsilon)
-    v = x.mid + number
-    moved = upper(bound_of_entries(xp, x, len(x.shape)) + 1.01 * U * number + 1.01 * U * xp.abs(v), 8)
+    xp, number, numbers = ops.xp, _moderate(epsilon), ops.numbers
+    shifted, unit = _plus(ops, x.mid, epsilon), ops.numbers.unit
+    v = numbers.head(shifted)
+    moved = upper(bound_of_entries(xp, x, len(x.shape)) + 1.01 * unit * number + 1.01 * unit * xp.abs(v), 8)
     least = (v - moved) * (1.0 - 4.0 * U)
-    if not bool(xp.all(least > SMALLEST)) or not ops.backend.all_finite(v):
+    if not bool(xp.all(least > SMALLEST)) or not numbers.all_finite(shifted):
         raise NotEnclosed("inverse-root: what the root is taken of may be 0 or overflows")
-    root = 1.0 / xp.sqrt(v)
-    each = upper(moved / (2.0 * least * xp.sqrt(least)) * (1.0 + 16.0 * U) + 3.0 * U * root, 16)
-    return ops.made(root, each)
+    root = numbers.root_quotient(numbers.given(np.ones((1,) * v.ndim)), shifted)
+    each = moved / (2.0 * least * xp.sqrt(least)) * (1.0 + 16.0 * U) + 3.0 * unit * numbers.head(root)
+    return ops.made(root, upper(each, 16))
 
 
-def exponentials(ops: FloatBalls, scores: Array, mask: Enclosed | None) -> tuple[Array, Array, Array | None]:
+def exponentials(ops: FloatBalls, scores: Number, mask: Enclosed | None) -> tuple[Number, Array, Array | None]:
     """``m_j exp(x_j - max)`` over the last axis, and how far rounding moves the exponents that they stand for.
 
     Parameters
     ----------
     ops : FloatBalls
         The engine.
-    scores : ndarray of shape (rows, ..., n)
+    scores : Number of shape (rows, ..., n)
         The x_j, midpoints.
     mask : Enclosed or None
         The m_j, exactly 0 or 1; it broadcasts to the scores.
@@ -160,28 +162,32 @@ def exponentials(ops: FloatBalls, scores: Array, mask: Enclosed | None) -> tuple
     NotEnclosed
         If a mask is not exactly 0 or 1, or leaves nothing.
     """
-    xp = ops.xp
+    xp, numbers = ops.xp, ops.numbers
     allowed = None
     if mask is not None:
-        kept = aligned(xp, mask.mid, scores.ndim - 1)
-        if not (mask.exact and bool(xp.all((kept == 0.0) | (kept == 1.0)))):
+        told = numbers.exact(mask.mid)
+        kept = None if told is None else aligned(xp, told, len(scores.shape) - 1)
+        if kept is None or not (mask.exact and bool(xp.all((kept == 0.0) | (kept == 1.0)))):
             raise NotEnclosed("softmax: a mask that is not exactly 0 or 1")
         shape = np.broadcast_shapes(tuple(scores.shape), tuple(kept.shape))
-        scores, allowed = xp.broadcast_to(scores, shape), xp.broadcast_to(kept > 0.5, shape)
+        scores = numbers.alike(lambda part: xp.broadcast_to(part, shape), scores)
+        allowed = xp.broadcast_to(kept > 0.5, shape)
         if not bool(xp.all(xp.any(allowed, axis=-1))):
             raise NotEnclosed("softmax: a mask hides all entries of a line")
-    if not ops.backend.all_finite(scores):
+    if not numbers.all_finite(scores):
         raise NotEnclosed("softmax: a score overflows binary64")
+    below = numbers.subtract(scores, numbers.largest(_hidden(ops, scores, allowed, -math.inf), keepdims=True))
+    below = _hidden(ops, below, allowed, 0.0)
+    powers = _hidden(ops, numbers.exp(below), allowed, 0.0)
+    return powers, upper(numbers.unit * xp.abs(numbers.head(below)) * 1.01 + numbers.exp_error, 2), allowed
+
+
+def _hidden(ops: FloatBalls, values: Number, allowed: Array | None, other: float) -> Number:
+    """The values, but another number where they are not allowed."""
+    xp = ops.xp
     if allowed is None:
-        below = scores - xp.max(scores, axis=-1, keepdims=True)
-    else:
-        hidden = xp.full(scores.shape, -math.inf, dtype=xp.float64)
-        top = xp.max(xp.where(allowed, scores, hidden), axis=-1, keepdims=True)
-        below = xp.where(allowed, scores - top, xp.zeros_like(scores))
-    powers = ops.backend.map(lambda t: elementary.exp(xp, t), below)
-    if allowed is not None:
-        powers = xp.where(allowed, powers, xp.zeros_like(powers))
-    return powers, upper(U * xp.abs(below) * 1.01 + (elementary.EXP_ULPS + 0.01) * U, 2), allowed
+        return values
+    return ops.numbers.alike(lambda part: xp.where(allowed, part, xp.full(part.shape, other, dtype=xp.float64)), values)
 
 
 def softmax(ops: FloatBalls, x: Enclosed, mask: Enclosed | None) -> Enclosed:
@@ -212,15 +218,15 @@ def softmax(ops: FloatBalls, x: Enclosed, mask: Enclosed | None) -> Enclosed:
     powers, own, allowed = exponentials(ops, x.mid, mask)
     moved = own + bound_of_entries(xp, x, len(x.shape))
     most = largest_move(ops, moved, allowed)
-    total = xp.sum(powers, axis=-1, keepdims=True)
-    p = powers / total
+    shares = ops.numbers.divide(powers, ops.numbers.total(powers, keepdims=True))
+    p, rounding = ops.numbers.head(shares), ops.numbers.slack(4, total=count)
     line = xp.sum(p * moved, axis=-1, keepdims=True)
     growth = math.exp(4.0 * most) * (1.0 + 2.0**-40)
-    each = growth * (p + TINY) * (moved + line + TINY) + gamma(count + 4) * p + TINY * (count + 4)
+    each = growth * (p + TINY) * (moved + line + TINY) + rounding * p + TINY * (count + 4)
     each = upper(each, count + 16)
     if allowed is not None:
         each = xp.where(allowed, each, xp.zeros_like(each))
-    return ops.made(p, each)
+    return ops.made(shares, each)
 
 
 def largest_move(ops: FloatBalls, moved: Array, allowed: Array | None) -> float:
@@ -236,6 +242,14 @@ def largest_move(ops: FloatBalls, moved: Array, allowed: Array | None) -> float:
     if not most <= LARGEST_MOVE:
         raise NotEnclosed("softmax: the scores' radii are too large")
     return most
+
+
+def _plus(ops: FloatBalls, x: Number, epsilon: Fraction) -> Number:
+    """``x + epsilon``, epsilon rounded."""
+    if not epsilon:
+        return x
+    shift = ops.numbers.times(ops.numbers.given(np.ones((1,) * len(x.shape))), ops.numbers.number(epsilon)[0])
+    return ops.numbers.add(x, shift)
 
 
 def _moderate(epsilon: Fraction) -> float:

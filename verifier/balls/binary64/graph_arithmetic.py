@@ -1,8 +1,9 @@
 r"""The binary64 engine: what each operation on values does to midpoints and to the bounds of their errors.
 
-Roundings are those of `bounds`: ``fl(a op b)`` is off by at most ``u |fl(a op b)| (1 + 2u)``, a sum of k terms by
-``gamma_k`` of the sum of magnitudes, and underflow by less than `TINY`. Every computed bound becomes an upper bound by
-`upper`. What is not finite anywhere is not enclosed.
+Midpoints are computed by `Numbers`, u its unit: ``fl(a op b)`` is off by at most ``u |fl(a op b)| (1 + 2u)``, a sum of
+k terms by its slack, in binary64 ``gamma_k``, of the sum of magnitudes, and underflow by less than `TINY`. Magnitudes
+are those of heads, within 2^-53 of the midpoints' (one more rounding, which every call of `upper` has room for). Every
+computed bound becomes an upper bound by `upper`. What is not finite anywhere is not enclosed.
 """
 
 from __future__ import annotations
@@ -11,21 +12,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.balls.binary64 import contraction, fused, windows
-from verifier.balls.binary64.activation import array_kernel, kernel_bounds
+from verifier.balls.binary64 import contraction, fused, moved, windows
 from verifier.balls.binary64.backend import Array, Backend, NotEnclosed
-from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, U, gamma, inflation, upper
+from verifier.balls.binary64.bounds import SMALLEST_NORMAL, TINY, U, inflation, upper
 from verifier.balls.binary64.elementary import LogarithmRefused
 from verifier.balls.binary64.enclosed import (
     Axes,
     Enclosed,
     aligned,
-    bound_of_entries,
     bound_of_norm,
     feature_axes,
     largest_over,
@@ -34,7 +32,7 @@ from verifier.balls.binary64.enclosed import (
     two_norm,
 )
 from verifier.balls.binary64.float_functions import Unsupported
-from verifier.balls.binary64.moved import cells_of
+from verifier.balls.binary64.numbers import Number, Numbers
 from verifier.balls.binary64.products import Products
 from verifier.network.arithmetic import Arithmetic, Geometry, Places
 from verifier.network.windows import Shape
@@ -84,10 +82,14 @@ class FloatBalls(Arithmetic[Enclosed]):
         From the operations: a number is subnormal or overflows, a token is no row, an activation has no kernel here.
     """
 
+    arithmetic: type[Numbers] = Numbers
+    """How midpoints are computed."""
+
     def __init__(self, shared: Shared, inputs: NDArray[np.float64], overwrite: bool = False) -> None:
         """Keep what all blocks have in common, and this block's samples."""
         self.shared, self.inputs, self.overwrite = shared, inputs, overwrite
         self.backend, self.xp, self.record = shared.backend, shared.backend.xp, shared.record
+        self.numbers = self.arithmetic(shared.backend, shared.record)
 
     def shape(self, value: Enclosed) -> Shape:
         """The shape of one sample's value, without the samples' axis."""
@@ -103,7 +105,7 @@ class FloatBalls(Arithmetic[Enclosed]):
             value = self.shared.parameters[name]
             if bool(((np.abs(value) < SMALLEST_NORMAL) & (value != 0.0)).any()):
                 raise NotEnclosed(f"{name} holds subnormal numbers")
-            self.shared.kept[name] = Enclosed(self.backend.asarray(value.reshape(1, *shape)))
+            self.shared.kept[name] = Enclosed(self.numbers.given(value.reshape(1, *shape)))
         return self.shared.kept[name]
 
     def constant(self, values: NDArray[np.float64]) -> Enclosed:
@@ -116,22 +118,22 @@ class FloatBalls(Arithmetic[Enclosed]):
     def _given(self, values: NDArray[np.float64]) -> Enclosed:
         tiny = np.abs(values) < SMALLEST_NORMAL
         if not bool((tiny & (values != 0.0)).any()):
-            return Enclosed(self.backend.asarray(values))
+            return Enclosed(self.numbers.given(values))
         lost = self.backend.asarray(np.full((1,) * values.ndim, SMALLEST_NORMAL))
-        return Enclosed(self.backend.asarray(np.where(tiny, 0.0, values)), lost)
+        return Enclosed(self.numbers.given(np.where(tiny, 0.0, values)), lost)
 
     def made(
-        self, mid: Array, each: Bound | None, norm: Bound | None = None, axes: Axes = (), *, look: bool = True
+        self, mid: Number, each: Bound | None, norm: Bound | None = None, axes: Axes = (), *, look: bool = True
     ) -> Enclosed:
         """A result, if its bounds and, if ``look``, its midpoints are finite."""
         xp, shape = self.xp, tuple(int(n) for n in mid.shape[1:])
         if isinstance(each, float):
-            each = xp.full((1,) * mid.ndim, each, dtype=xp.float64)
+            each = xp.full((1,) * (len(shape) + 1), each, dtype=xp.float64)
         if norm is not None:
             norm = spread(xp, norm, shape, axes)
-        for part in (mid if look else None, each, norm):
-            if part is not None and not self.backend.all_finite(part):
-                raise NotEnclosed("a value or its radius overflows binary64")
+        finite = not (look or self.numbers.checked) or self.numbers.all_finite(mid)
+        if not (finite and all(part is None or self.backend.all_finite(part) for part in (each, norm))):
+            raise NotEnclosed("a value or its radius overflows binary64")
         return Enclosed(mid, each, norm)
 
     def affine(
@@ -146,28 +148,29 @@ class FloatBalls(Arithmetic[Enclosed]):
         Guarantee: ``|sigma(x) - kernel(mid)| <= L |x - mid| + e`` (`kernel_bounds`), so each bound becomes ``L bound +
         e``, a norm over k entries ``L norm + e sqrt(k)``.
         """
-        xp = self.xp
-        low, high = float(xp.min(x.mid)), float(xp.max(x.mid))
+        xp, head = self.xp, self.numbers.head(x.mid)
+        low, high = float(xp.min(head)), float(xp.max(head))
         most = min([float(xp.max(bound)) for bound in (x.each, x.norm) if bound is not None], default=0.0)
         if not (-1e300 < low <= high < 1e300 and most < 1e300):
             raise NotEnclosed("a pre-activation overflows binary64")
         room = most * inflation(4) + 1e-300
         try:
-            found = kernel_bounds(sigma, (low - room) - abs(low) * 1e-15, (high + room) + abs(high) * 1e-15)
-            mid = self.backend.map(array_kernel(sigma, xp), x.mid, overwrite=self.overwrite)
-        except (Unsupported, LogarithmRefused) as error:
-            raise NotEnclosed(f"{sigma.name}: {error}") from None
-        each = found.error if x.exact else None if x.each is None else upper(found.lipschitz * x.each + found.error, 4)
+            ends = (low - room) - abs(low) * 1e-15, (high + room) + abs(high) * 1e-15
+            slope, error = self.numbers.kernel_bounds(sigma, *ends)
+            mid = self.numbers.kernel(sigma, x.mid, overwrite=self.overwrite)
+        except (Unsupported, LogarithmRefused) as refused:
+            raise NotEnclosed(f"{sigma.name}: {refused}") from None
+        each = error if x.exact else None if x.each is None else upper(slope * x.each + error, 4)
         if x.norm is None:
             return self.made(mid, each)
         axes = short_axes(x.norm)
-        own = found.error * math.sqrt(math.prod(x.shape[k] for k in axes))
-        return self.made(mid, each, upper(found.lipschitz * x.norm + own, 8), axes)
+        own = error * math.sqrt(math.prod(x.shape[k] for k in axes))
+        return self.made(mid, each, upper(slope * x.norm + own, 8), axes)
 
     def add(self, a: Enclosed, b: Enclosed) -> Enclosed:
         """Errors add; the sum is off by u of itself."""
         x, y = self._together(a, b)
-        return self.entrywise(x + y, (a, b), lambda largest, da, db: da + db, U)
+        return self.entrywise(self.numbers.add(x, y), (a, b), lambda largest, da, db: da + db, self.numbers.unit)
 
     def multiply(self, a: Enclosed, b: Enclosed) -> Enclosed:
         r"""``ab - AB = da B + A db + da db``, so ``||da B|| <= ||da|| max |B|`` over the axes of the norm."""
@@ -176,41 +179,47 @@ class FloatBalls(Arithmetic[Enclosed]):
         def rule(largest: Rule, da: Bound, db: Bound) -> Bound:
             return da * largest(y) + (largest(x) + da) * db
 
-        return self.entrywise(x * y, (a, b), rule, U)
+        return self.entrywise(self.numbers.multiply(x, y), (a, b), rule, self.numbers.unit)
 
     def gate(self, z: Enclosed, a: Enclosed, b: Enclosed) -> Enclosed:
         r"""``(1 - z) a + z b``: with errors dz, da, db it moves by ``(1 - Z) da + Z db + dz (B - A) + dz (db - da)``.
 
-        The four roundings and the sum's are below ``gamma_4 (|1 - Z| |A| + |Z| |B|)``; see `entrywise`.
+        The four roundings and the sum's are below those of five (``gamma_5``) of ``|1 - Z| |A| + |Z| |B|``; see
+        `entrywise`.
         """
-        xp = self.xp
+        xp, numbers = self.xp, self.numbers
         shape = np.broadcast_shapes(z.shape, a.shape, b.shape)
-        Z, A, B = (aligned(xp, value.mid, len(shape)) for value in (z, a, b))
-        kept = 1.0 - Z
-        left, right = kept * A, Z * B
+        Z, A, B = (self.aligned(value, len(shape)) for value in (z, a, b))
+        kept = numbers.subtract(numbers.given(np.ones((1,) * (len(shape) + 1))), Z)
+        left, right, apart = numbers.multiply(kept, A), numbers.multiply(Z, B), numbers.subtract(B, A)
 
         def rule(largest: Rule, dz: Bound, da: Bound, db: Bound) -> Bound:
-            return largest(kept) * da * (1.0 + 4.0 * U) + largest(Z) * db + dz * (largest(B - A) * 1.001 + da + db)
+            return largest(kept) * da * (1.0 + 4.0 * U) + largest(Z) * db + dz * (largest(apart) * 1.001 + da + db)
 
-        return self.entrywise(left + right, (z, a, b), rule, gamma(5), xp.abs(left) + xp.abs(right))
+        size = xp.abs(numbers.head(left)) + xp.abs(numbers.head(right))
+        return self.entrywise(numbers.add(left, right), (z, a, b), rule, numbers.slack(5), size)
 
-    def _together(self, a: Enclosed, b: Enclosed) -> tuple[Array, Array]:
-        axes = max(a.mid.ndim, b.mid.ndim) - 1
-        return aligned(self.xp, a.mid, axes), aligned(self.xp, b.mid, axes)
+    def _together(self, a: Enclosed, b: Enclosed) -> tuple[Number, Number]:
+        axes = max(len(a.shape), len(b.shape))
+        return self.aligned(a, axes), self.aligned(b, axes)
+
+    def aligned(self, value: Enclosed, axes: int) -> Number:
+        """The midpoints with as many axes behind the rows, new ones of length 1 in front."""
+        return self.numbers.alike(lambda part: aligned(self.xp, part, axes), value.mid)
 
     def entrywise(
-        self, mid: Array, values: Sequence[Enclosed], rule: Rule, slack: float, size: Array | None = None
+        self, mid: Number, values: Sequence[Enclosed], rule: Rule, slack: float, size: Array | None = None
     ) -> Enclosed:
         """A result that is computed entry by entry.
 
         Parameters
         ----------
-        mid : ndarray
+        mid : Number
             The midpoints, rounded: off by at most ``slack size + TINY`` (``size``: by default their magnitudes).
         values : sequence of Enclosed
             What it is computed from.
         rule : callable
-            Of a function ``largest`` that bounds the entries of an array, and of the bounds of the values' errors. It
+            Of a function ``largest`` that bounds the entries of midpoints, and of the bounds of the values' errors. It
             must bound the result's error both if bounds and sizes are those of single entries, and if bounds are
             2-norms over some axes and sizes are the largest over them.
 
@@ -221,60 +230,42 @@ class FloatBalls(Arithmetic[Enclosed]):
             values have such bounds, or nobody has norms.
         """
         xp, shape = self.xp, tuple(int(n) for n in mid.shape[1:])
-        size = xp.abs(mid) if size is None else size
+        head = self.numbers.head
+        size = xp.abs(head(mid)) if size is None else size
         by_norm, common = any(v.norm is not None for v in values), all(v.common for v in values)
         each: Bound | None = None
         norm: Bound | None = None
         axes: Axes = ()
         if common or not by_norm:
             known = [0.0 if value.each is None else aligned(xp, value.each, len(shape)) for value in values]
-            found = rule(lambda x: over_rows(xp, xp.abs(x)) if common else xp.abs(x), *known)
+            found = rule(lambda x: over_rows(xp, xp.abs(head(x))) if common else xp.abs(head(x)), *known)
             each = upper(found + slack * (over_rows(xp, size) if common else size), 16)
         if by_norm:
             axes = feature_axes(values, shape)
-            found = rule(lambda x: largest_over(xp, x, axes), *(bound_of_norm(xp, v, shape, axes) for v in values))
+            bounds = (bound_of_norm(xp, v, shape, axes) for v in values)
+            found = rule(lambda x: largest_over(xp, head(x), axes), *bounds)
             own = slack * two_norm(xp, size, axes) + TINY * math.prod(shape)
             norm = upper(found + own, 16)
         return self.made(mid, each, norm, axes)
 
     def scale(self, x: Enclosed, factor: Fraction, *, root: bool = False) -> Enclosed:
-        """Errors are multiplied; the factor's rounding and the product's are below ``gamma_4``, none if it is +-2^k."""
+        """Errors are multiplied; the factor's rounding and the product's are below four, none if it is +-2^k."""
         _require_moderate(factor)
-        number = math.sqrt(float(factor)) if root else float(factor)
-        mid = x.mid * number
-        exact = Fraction(number) ** (2 if root else 1) == factor and math.frexp(abs(number))[0] == 0.5
-        if exact and number in (1.0, -1.0):
+        number, exact = self.numbers.number(factor, root=root)
+        mid = self.numbers.times(x.mid, number)
+        if factor in (1, -1):
             return Enclosed(mid, x.each, x.norm)
-        slack, most = (0.0 if exact else gamma(4)), abs(number) * (1.0 + 4.0 * U)
+        near = math.sqrt(float(factor)) if root else abs(float(factor))
+        slack, most = (0.0 if exact else self.numbers.slack(4)), near * (1.0 + 4.0 * U)
         return self.entrywise(mid, (x,), lambda largest, dx: most * dx, slack)
 
     def flushed(self, x: Enclosed) -> Enclosed:
-        """Without subnormal midpoints: adding and subtracting 2^-960 moves a number by less than 2^-1011."""
-        return self.entrywise((x.mid + TINY) - TINY, (x,), lambda largest, dx: dx, 0.0)
+        """Without subnormal midpoints, which moves them by less than 2^-1011."""
+        return self.entrywise(self.numbers.without_subnormal(x.mid), (x,), lambda largest, dx: dx, 0.0)
 
     def gather(self, sources: Sequence[Enclosed], places: Places) -> Enclosed:
         """Entries take their bounds with them; norms as `moved` says."""
-        xp = self.xp
-        rows = max(int(v.mid.shape[0]) for v in sources)
-        mid = self.taken([self.flat(v.mid, rows) for v in sources], places)
-        if all(v.exact for v in sources):
-            return Enclosed(mid)
-        each = norm = None
-        axes: Axes = ()
-        if all(v.exact or v.each is not None for v in sources):
-            bounds = [xp.zeros((1,) * v.mid.ndim, dtype=xp.float64) if v.each is None else v.each for v in sources]
-            bounds = [xp.broadcast_to(b, (b.shape[0], *v.shape)) for b, v in zip(bounds, sources, strict=True)]
-            most = max(int(b.shape[0]) for b in bounds)
-            parts = [self.flat(b, most) for b in bounds]
-            each = self.taken(parts, places)
-        if any(v.norm is not None for v in sources):
-            bounds = [self.cells(v) for v in sources]
-            most = max(int(b.shape[0]) for b in bounds)
-            cells = cells_of([tuple(b.shape[1:]) for b in bounds], [v.shape for v in sources], places)
-            axes = cells.axes
-            joined = [self.flat(b, most) for b in bounds]
-            norm = cells.norms(xp, joined[0] if len(joined) == 1 else xp.concat(joined, axis=1))
-        return self.made(mid, each, norm, axes)
+        return moved.gather(self, sources, places)
 
     def cells(self, value: Enclosed) -> Array:
         """The norms of a value; what has none has one bound for each entry, or is one exact cell."""
@@ -282,7 +273,7 @@ class FloatBalls(Arithmetic[Enclosed]):
         if value.norm is not None:
             return value.norm
         if value.each is None:
-            return xp.zeros((1,) * value.mid.ndim, dtype=xp.float64)
+            return xp.zeros((1,) * (len(value.shape) + 1), dtype=xp.float64)
         return xp.broadcast_to(value.each, (value.each.shape[0], *value.shape))
 
     def flat(self, values: Array, rows: int) -> Array:
@@ -290,37 +281,29 @@ class FloatBalls(Arithmetic[Enclosed]):
         found = self.xp.reshape(values, (values.shape[0], math.prod(int(n) for n in values.shape[1:])))
         return found if int(found.shape[0]) == rows else self.xp.broadcast_to(found, (rows, found.shape[1]))
 
-    def taken(self, parts: Sequence[Array], places: Places) -> Array:
-        """Entries of flat parts side by side, ``(rows, *places.shape)``."""
-        xp = self.xp
-        row = parts[0] if len(parts) == 1 else xp.concat(list(parts), axis=1)
-        order = np.ascontiguousarray(places).ravel()
-        shape = (row.shape[0], *places.shape)
-        if order.size == int(row.shape[1]) and bool((order == np.arange(order.size)).all()):
-            return xp.reshape(row, shape)
-        return xp.reshape(xp.take(row, xp.asarray(order), axis=1), shape)
-
     def contract(self, a: Enclosed, b: Enclosed, *, transposed: bool = False) -> Enclosed:
         """Matrix products over the last two axes; the bounds of errors are those of `contraction`."""
         return contraction.contract(self, a, b, transposed=transposed)
 
     def total(self, x: Enclosed) -> Enclosed:
         """The sum over the last axis; see `_summed`."""
-        return self._summed(x, 1.0, 0)
+        return self._summed(x, Fraction(1), 0)
 
     def mean(self, x: Enclosed) -> Enclosed:
         """The sum times 1/k: the roundings of 1/k and of the product, and underflow, are below three more."""
-        return self._summed(x, 1.0 / x.shape[-1], 3)
+        return self._summed(x, Fraction(1, x.shape[-1]), 3)
 
-    def _summed(self, x: Enclosed, factor: float, more: int) -> Enclosed:
+    def _summed(self, x: Enclosed, exact: Fraction, more: int) -> Enclosed:
         """The sum of k numbers, times a factor: errors add, norms of the parts too (Minkowski).
 
-        Along an axis of a norm ``|sum d_j| <= sqrt(k) ||d||`` (Cauchy and Schwarz). Roundings are below ``gamma_{k +
-        more}`` of the magnitudes.
+        Along an axis of a norm ``|sum d_j| <= sqrt(k) ||d||`` (Cauchy and Schwarz). Roundings are below those of
+        the sum and ``more``, in binary64 ``gamma_{k + more}``, of the magnitudes.
         """
-        xp, shape, last = self.xp, x.shape, len(x.shape) - 1
-        k, lead = shape[last], shape[:last]
-        mid, sizes, constant = xp.sum(x.mid, axis=-1) * factor, xp.sum(xp.abs(x.mid), axis=-1), gamma(k + more)
+        xp, numbers, shape, last = self.xp, self.numbers, x.shape, len(x.shape) - 1
+        k, lead, factor = shape[last], shape[:last], float(exact)
+        mid, sizes = numbers.total(x.mid), xp.sum(xp.abs(numbers.head(x.mid)), axis=-1)
+        mid = mid if exact == 1 else numbers.times(mid, numbers.number(exact)[0])
+        constant = numbers.slack(more, total=k)
         each = norm = None
         axes: Axes = ()
         if x.norm is None or x.common:
@@ -338,14 +321,14 @@ class FloatBalls(Arithmetic[Enclosed]):
     def largest(self, x: Enclosed) -> Enclosed:
         r"""``|max x_j - max y_j| <= max |x_j - y_j|``: the largest bound, and norms as for all entries together."""
         xp, last = self.xp, len(x.shape) - 1
-        if not self.backend.all_finite(x.mid):
+        if not self.numbers.all_finite(x.mid):
             raise NotEnclosed("a value overflows binary64")
         each = None if x.each is None else xp.max(x.each, axis=-1)
         if x.norm is None:
-            return self.made(xp.max(x.mid, axis=-1), each)
+            return self.made(self.numbers.largest(x.mid), each)
         axes = tuple(axis for axis in short_axes(x.norm) if axis != last)
         whole = two_norm(xp, x.norm, (last,))
-        return self.made(xp.max(x.mid, axis=-1), each, xp.reshape(whole, whole.shape[:-1]), axes)
+        return self.made(self.numbers.largest(x.mid), each, xp.reshape(whole, whole.shape[:-1]), axes)
 
     def inverse_root(self, x: Enclosed, epsilon: Fraction) -> Enclosed:
         """``1 / sqrt(x + epsilon)`` entry by entry; the bounds of errors are those of `fused`."""
@@ -366,21 +349,7 @@ class FloatBalls(Arithmetic[Enclosed]):
 
     def embed(self, tokens: Enclosed, table: Enclosed) -> Enclosed:
         """Rows of the table and of its bounds."""
-        xp, backend = self.xp, self.backend
-        if not tokens.exact:
-            raise NotEnclosed("tokens that are no exact whole numbers")
-        numbers = backend.numpy(tokens.mid)
-        size, rest = table.shape[0], table.shape[1:]
-        if not bool(((numbers == np.floor(numbers)) & (numbers >= 0.0) & (numbers < size)).all()):
-            raise NotEnclosed(f"tokens that are no whole numbers from 0 to {size - 1}")
-        rows = xp.asarray(numbers.astype(np.int64).ravel())
-
-        def looked_up(values: Any) -> Array:
-            whole = xp.reshape(xp.broadcast_to(values, table.mid.shape), table.shape)
-            return xp.reshape(xp.take(whole, rows, axis=0), (*numbers.shape, *rest))
-
-        entry = bound_of_entries(xp, table, len(table.shape))
-        return Enclosed(looked_up(table.mid), None if isinstance(entry, float) else looked_up(entry))
+        return moved.embed(self, tokens, table)
 
 
 def _require_moderate(factor: Fraction) -> None:

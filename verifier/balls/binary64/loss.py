@@ -23,8 +23,9 @@ from verifier.balls.binary64 import elementary
 from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.bounds import TINY, U, gamma, upper
 from verifier.balls.binary64.canary import require
-from verifier.balls.binary64.float_enclosure import QUIETLY, FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.margins import exact_floats, float_margins
+from verifier.balls.binary64.row_enclosure import QUIETLY
 from verifier.balls.exact import ExactArray
 from verifier.display import Brief
 from verifier.network.arguments import given_counts, given_labels

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.bounds import TINY, gamma, upper
 from verifier.balls.binary64.canary import require
-from verifier.balls.binary64.float_enclosure import QUIETLY, FloatEnclosure
+from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.binary64.row_enclosure import QUIETLY
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import Progress
 

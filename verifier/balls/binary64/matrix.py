@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,12 @@ ROW_BLOCK = 512
 """Rows per block of `MatrixEnclosure.row_blocks`."""
 
 
-class ColumnSource(Protocol):
-    """An N x M matrix Psi enclosed by midpoints A and column radii q, computed or stored block by block.
+class RowSource(Protocol):
+    """An N x M matrix Psi enclosed by midpoints A and column radii q, computed or stored by blocks of rows.
 
-    Guarantee (of whoever implements it): ``|Psi[i, j] - A[i, j]| <= q[j]`` for every block delivered; every pass, by
-    rows or by columns, delivers the same A; entries and radii are finite float64, zero or normal, radii not negative.
+    Guarantee (of whoever implements it): ``|Psi[i, j] - A[i, j]| <= q[j]`` for every block delivered; every pass
+    delivers the same A; entries and radii are finite, zero or normal, radii not negative. Midpoints have a ``shape``:
+    float64, or pairs of them.
     """
 
     @property
@@ -41,14 +42,18 @@ class ColumnSource(Protocol):
     def columns(self) -> int:
         """The number M of columns."""
 
-    def column_blocks(self, width: int) -> Iterator[tuple[slice, Array, Array]]:
-        """Yield (columns, midpoints (N, w), radii (w,)), ``w <= width``, covering 0..M in order."""
-
-    def row_blocks(self) -> Iterator[tuple[slice, Array, Array]]:
+    def row_blocks(self) -> Iterator[tuple[slice, Any, Array]]:
         """Yield (rows, midpoints (n, M), radii (M,)), covering 0..N in order."""
 
 
-def squared_row_norms(source: ColumnSource) -> Array | None:
+class ColumnSource(RowSource, Protocol):
+    """The same, with float64 midpoints, by blocks of columns as well: the same A by rows and by columns."""
+
+    def column_blocks(self, width: int) -> Iterator[tuple[slice, Array, Array]]:
+        """Yield (columns, midpoints (N, w), radii (w,)), ``w <= width``, covering 0..M in order."""
+
+
+def squared_row_norms(source: RowSource) -> Array | None:
     """Bounds of ``||Psi_i - A_i||_2^2``, one per row, of a source that knows them apart from its radii, shape (N,).
 
     Guarantee: upper bounds, infinite or NaN where nothing is known; None if the source does not know them. They are
@@ -56,7 +61,7 @@ def squared_row_norms(source: ColumnSource) -> Array | None:
 
     Parameters
     ----------
-    source : ColumnSource
+    source : RowSource
         Midpoints A of Psi, with radii, by blocks.
 
     Returns

@@ -11,16 +11,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.balls.binary64.backend import NotEnclosed
 from verifier.balls.binary64.bounds import TINY, upper
-from verifier.balls.binary64.enclosed import Axes
+from verifier.balls.binary64.enclosed import Axes, Enclosed, aligned, bound_of_entries
 from verifier.balls.binary64.products import Array
 from verifier.network.arithmetic import Places
 from verifier.network.windows import Shape
+
+if TYPE_CHECKING:
+    from verifier.balls.binary64.graph_arithmetic import FloatBalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,105 @@ class Cells:
             squares = xp.sum(taken * taken * xp.asarray(self.weight), axis=2)
             taken = upper(xp.sqrt(squares + TINY), most)
         return xp.reshape(taken, (rows, *self.shape))
+
+
+def gather(ops: FloatBalls, sources: Sequence[Enclosed], places: Places) -> Enclosed:
+    """Take entries of values with their bounds.
+
+    Guarantee: entry by entry, and in norms as the module says.
+
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine.
+    sources : sequence of Enclosed
+        The values.
+    places : ndarray
+        For each entry of the result its flat place in the sources, flattened, one after the other.
+
+    Returns
+    -------
+    Enclosed
+        Of the shape of the places.
+    """
+    xp = ops.xp
+    rows = max(int(v.mid.shape[0]) for v in sources)
+    mid = ops.numbers.alike(
+        lambda *parts: _taken_from(xp, [ops.flat(part, rows) for part in parts], places), *(v.mid for v in sources)
+    )
+    if all(v.exact for v in sources):
+        return Enclosed(mid)
+    each = norm = None
+    axes: Axes = ()
+    if all(v.exact or v.each is not None for v in sources):
+        none = xp.zeros((1, 1), dtype=xp.float64)
+        bounds = [aligned(xp, none if v.each is None else v.each, len(v.shape)) for v in sources]
+        bounds = [xp.broadcast_to(b, (b.shape[0], *v.shape)) for b, v in zip(bounds, sources, strict=True)]
+        most = max(int(b.shape[0]) for b in bounds)
+        each = _taken_from(xp, [ops.flat(b, most) for b in bounds], places)
+    if any(v.norm is not None for v in sources):
+        bounds = [ops.cells(v) for v in sources]
+        most = max(int(b.shape[0]) for b in bounds)
+        cells = cells_of([tuple(b.shape[1:]) for b in bounds], [v.shape for v in sources], places)
+        axes = cells.axes
+        norm = cells.norms(xp, _side_by_side(xp, [ops.flat(b, most) for b in bounds]))
+    return ops.made(mid, each, norm, axes)
+
+
+def embed(ops: FloatBalls, tokens: Enclosed, table: Enclosed) -> Enclosed:
+    """Take rows of a table, and of its bounds, by tokens.
+
+    Guarantee: the rows that the tokens name, with bounds of their entries' errors.
+
+    Parameters
+    ----------
+    ops : FloatBalls
+        The engine.
+    tokens : Enclosed
+        Exact whole numbers from 0 to n - 1.
+    table : Enclosed of shape (n, ...)
+        What is looked up.
+
+    Returns
+    -------
+    Enclosed
+        Of the shape of the tokens and then of a row.
+
+    Raises
+    ------
+    NotEnclosed
+        If a token is none.
+    """
+    xp, whole = ops.xp, ops.numbers.exact(tokens.mid)
+    if not tokens.exact or whole is None:
+        raise NotEnclosed("tokens that are no exact whole numbers")
+    numbers = ops.backend.numpy(whole)
+    size, rest = table.shape[0], table.shape[1:]
+    if not bool(((numbers == np.floor(numbers)) & (numbers >= 0.0) & (numbers < size)).all()):
+        raise NotEnclosed(f"tokens that are no whole numbers from 0 to {size - 1}")
+    rows = xp.asarray(numbers.astype(np.int64).ravel())
+
+    def looked_up(values: Array) -> Array:
+        every = xp.reshape(xp.broadcast_to(values, (1, *table.shape)), table.shape)
+        return xp.reshape(xp.take(every, rows, axis=0), (*numbers.shape, *rest))
+
+    entry = bound_of_entries(xp, table, len(table.shape))
+    mid = ops.numbers.alike(looked_up, table.mid)
+    return Enclosed(mid, None if isinstance(entry, float) else looked_up(entry))
+
+
+def _side_by_side(xp: Any, parts: Sequence[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else xp.concat(list(parts), axis=1)
+
+
+def _taken_from(xp: Any, parts: Sequence[Array], places: Places) -> Array:
+    """Entries of flat parts side by side, ``(rows, *places.shape)``."""
+    row = _side_by_side(xp, parts)
+    order = np.ascontiguousarray(places).ravel()
+    shape = (row.shape[0], *places.shape)
+    if order.size == int(row.shape[1]) and bool((order == np.arange(order.size)).all()):
+        return xp.reshape(row, shape)
+    return xp.reshape(xp.take(row, xp.asarray(order), axis=1), shape)
 
 
 def cells_of(dims: Sequence[Shape], shapes: Sequence[Shape], places: Places, axes: Axes | None = None) -> Cells:

@@ -8,7 +8,8 @@ b_j``. With ``eta = ||h||_2`` and weights and biases within E and e of the exact
 
     \|z - Z\|_2 \le \|W\|_2 \|d\|_2 + \|E\|_F (\eta + \|d\|) + \|e\| + \gamma_{k+3} (\eta \|W\|_F + \|b\|) + n 2^{-960}
 
-(Cauchy and Schwarz; a term passes k + 2 roundings in its product and one more). The first is kept where one bound per
+(Cauchy and Schwarz; a term passes k + 2 roundings in its product and one more; where midpoints are not binary64
+numbers, `Numbers.slack` stands for ``gamma``). The first is kept where one bound per
 entry is known for all samples: ``eta`` is then the largest, and the bounds cost a matrix-vector product.
 """
 
@@ -21,10 +22,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.balls.binary64.backend import Array
-from verifier.balls.binary64.bounds import TINY, gamma, upper
+from verifier.balls.binary64.bounds import TINY, upper
 from verifier.balls.binary64.enclosed import Enclosed, bound_of_entries, bound_of_norm, over_rows, two_norm
 from verifier.balls.binary64.moved import cells_of
-from verifier.balls.binary64.spectral import spectral_norm
+from verifier.balls.binary64.numbers import Number
 from verifier.network.arithmetic import Geometry
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 SPREAD_ENTRIES = 1 << 24
 """Products of weights and radii in memory at a time."""
-
-SLIGHT = 1e-12
-"""Where one bound per entry is known, too, sharper norms begin to matter at errors above this part of the values."""
 
 NORM_ENTRIES = 1 << 18
 """Squares in memory at a time."""
@@ -58,33 +56,33 @@ def affine(
         Guarantee: as the module says; a norm for each sample and position, over the units, and where the sources have
         them one bound per entry for all samples.
     """
-    xp, shape = ops.xp, geometry.shape
+    xp, shape, numbers = ops.xp, geometry.shape, ops.numbers
     groups = 1 if geometry.windows is None else len(geometry.windows)
     per = geometry.filters // groups
-    flat = xp.reshape(weight.mid, (geometry.filters, -1))
+    flat = numbers.alike(lambda part: xp.reshape(part, (geometry.filters, -1)), weight.mid)
     k = int(flat.shape[1])
+    slack = numbers.slack(3, product=k)
     shift, shift_error = _biases(ops, geometry, bias)
     exact = all(v.exact for v in sources)
     common = all(v.common for v in sources) and weight.common and (bias is None or bias.common)
     mids, norms, eaches = [], [], []
     for group, (patches, entries, moved) in enumerate(_patches(ops, geometry, sources, common)):
         part = slice(group * per, (group + 1) * per)
-        w = flat if groups == 1 else flat[part, :]
-        b = None if shift is None else shift[:, :, part]
+        own = flat if groups == 1 else numbers.alike(lambda values, part=part: values[part, :], flat)
+        moved_by = None if shift is None else numbers.alike(lambda values, part=part: values[:, :, part], shift)
         eb = None if shift_error is None else shift_error[:, :, part]
-        product = ops.backend.matmul(patches, w.T, ops.record)
+        product = numbers.matmul(patches, numbers.alike(lambda values: values.T, own))
         rows = int(product.shape[0]) // geometry.positions
-        product = xp.reshape(product, (rows, geometry.positions, per))
-        if b is not None:
-            product += b
-        mids.append(product)
-        eta = xp.reshape(row_norms(ops, patches), (rows, geometry.positions, 1))
+        product = numbers.alike(lambda values, rows=rows: xp.reshape(values, (rows, geometry.positions, per)), product)
+        mids.append(product if moved_by is None else numbers.add(product, moved_by, overwrite=True))
+        w, b = numbers.head(own), None if moved_by is None else numbers.head(moved_by)
+        eta = xp.reshape(row_norms(ops, numbers.head(patches)), (rows, geometry.positions, 1))
         sizes = two_norm(xp, xp.reshape(w, (1, per, k)), (1,))  # (1, per, 1)
         whole = two_norm(xp, sizes, (0,))
         error = None if weight.exact else _weight_errors(ops, weight, part, per)
-        norm = gamma(k + 3) * (eta * whole + (0.0 if b is None else two_norm(xp, b, (1,)))) + TINY * per
+        norm = slack * (eta * whole + (0.0 if b is None else two_norm(xp, b, (1,)))) + TINY * per
         if not exact:
-            norm = norm + moved * _norm_of(ops, weight.mid, w, group, common and _slight(ops, moved, eta))
+            norm = norm + moved * _norm_of(ops, weight.mid, own, group, common and _slight(ops, moved, eta))
         if error is not None:
             norm = norm + two_norm(xp, error, (0,)) * (eta + moved)
         if eb is not None:
@@ -92,7 +90,7 @@ def affine(
         norms.append(upper(norm, 16))
         if common:
             most = over_rows(xp, eta)
-            each = gamma(k + 3) * (most * xp.reshape(sizes, (1, 1, per)) + (0.0 if b is None else xp.abs(b)))
+            each = slack * (most * xp.reshape(sizes, (1, 1, per)) + (0.0 if b is None else xp.abs(b)))
             if entries is not None:
                 each = each + _spread(ops, w, entries)
             if error is not None:
@@ -100,8 +98,8 @@ def affine(
             if eb is not None:
                 each = each + eb
             eaches.append(upper(each, 16))
-    mid = _in_order(ops, geometry, mids)
-    each = _in_order(ops, geometry, eaches) if eaches else None
+    mid = numbers.alike(lambda *parts: _in_order(ops, geometry, *parts), *mids)
+    each = _in_order(ops, geometry, *eaches) if eaches else None
     whole = norms[0] if groups == 1 else two_norm(xp, xp.concat(norms, axis=2), (1,))  # (rows, positions, 1)
     if geometry.filters_first:
         return ops.made(mid, each, xp.reshape(whole, (whole.shape[0], 1, *shape[1:])), (0,), look=False)
@@ -134,7 +132,7 @@ def row_norms(ops: FloatBalls, values: Array) -> Array:
     return upper(xp.sqrt((parts[0] if len(parts) == 1 else xp.concat(parts)) + TINY), k)
 
 
-def _biases(ops: FloatBalls, geometry: Geometry, bias: Enclosed | None) -> tuple[Array | None, Array | None]:
+def _biases(ops: FloatBalls, geometry: Geometry, bias: Enclosed | None) -> tuple[Number | None, Array | None]:
     """Biases and their errors, ``(1, positions or 1, filters)``."""
     if bias is None:
         return None, None
@@ -147,15 +145,16 @@ def _biases(ops: FloatBalls, geometry: Geometry, bias: Enclosed | None) -> tuple
             return xp.permute_dims(xp.reshape(values, (1, geometry.filters, geometry.positions)), (0, 2, 1))
         return xp.reshape(values, (1, geometry.positions, geometry.filters))
 
+    mid = ops.numbers.alike(ordered, bias.mid)
     if bias.exact:
-        return ordered(bias.mid), None
+        return mid, None
     error = bound_of_entries(xp, bias, len(bias.shape))
-    return ordered(bias.mid), ordered(xp.broadcast_to(error, bias.mid.shape))
+    return mid, ordered(xp.broadcast_to(error, bias.mid.shape))
 
 
 def _patches(
     ops: FloatBalls, geometry: Geometry, sources: Sequence[Enclosed], common: bool
-) -> Iterator[tuple[Array, Array | None, Array]]:
+) -> Iterator[tuple[Number, Array | None, Array]]:
     """Return what each position reads of a row, group by group.
 
     Yields
@@ -164,12 +163,11 @@ def _patches(
         Midpoints ``(rows * positions, k)``; bounds of each entry's error for all samples, ``(positions, k)``, if
         ``common`` and not exact; bounds of the patches' errors ``(rows or 1, positions, 1)``.
     """
-    xp, positions = ops.xp, geometry.positions
+    xp, positions, numbers = ops.xp, geometry.positions, ops.numbers
     if geometry.padded:
-        sources = [*sources, Enclosed(xp.zeros((1, 1), dtype=xp.float64))]
+        sources = [*sources, Enclosed(numbers.given(np.zeros((1, 1))))]
     rows = max(int(v.mid.shape[0]) for v in sources)
-    parts = [ops.flat(v.mid, rows) for v in sources]
-    row = parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
+    row = numbers.concatenated([numbers.alike(lambda part: ops.flat(part, rows), v.mid) for v in sources])
     exact = all(v.exact for v in sources)
     each = None
     if common and not exact:
@@ -182,12 +180,15 @@ def _patches(
     for group in range(1 if places is None else len(places)):
         window = None if places is None else places[group]
         if whole:
-            patches = xp.reshape(row, (rows * positions, -1))
+            patches = numbers.alike(lambda part: xp.reshape(part, (rows * positions, -1)), row)
             entries = None if each is None else xp.reshape(each, (positions, -1))
         else:
             chosen = xp.asarray(np.ascontiguousarray(window).ravel())
-            patches = xp.reshape(xp.take(row, chosen, axis=1), (rows * positions, -1))
-            entries = None if each is None else xp.reshape(xp.take(each, chosen, axis=1), (positions, -1))
+
+            def read(part: Array, chosen: Array = chosen) -> Array:
+                return xp.reshape(xp.take(part, chosen, axis=1), (int(part.shape[0]) * positions, -1))
+
+            patches, entries = numbers.alike(read, row), None if each is None else read(each)
         yield patches, entries, none if exact else _patch_norms(ops, sources, window, positions)
 
 
@@ -218,14 +219,14 @@ def _weight_errors(ops: FloatBalls, weight: Enclosed, part: slice, per: int) -> 
 
 def _slight(ops: FloatBalls, moved: Array, eta: Array) -> bool:
     """Whether errors are so small that a norm of the weights costs more than it is worth."""
-    return float(ops.xp.max(moved)) <= SLIGHT * float(ops.xp.max(eta))
+    return float(ops.xp.max(moved)) <= ops.numbers.slight * float(ops.xp.max(eta))
 
 
-def _norm_of(ops: FloatBalls, whole: Array, part: Array, group: int, rough: bool) -> float:
+def _norm_of(ops: FloatBalls, whole: Number, part: Number, group: int, rough: bool) -> float:
     """``||W||_2`` from above, once for each group of a weight."""
     key = id(whole), group, rough
     if key not in ops.shared.spectral:
-        ops.shared.spectral[key] = whole, spectral_norm(ops.backend, part, ops.record, rough=rough)
+        ops.shared.spectral[key] = whole, ops.numbers.spectral_norm(part, rough=rough)
     return ops.shared.spectral[key][1]
 
 
@@ -242,7 +243,7 @@ def _spread(ops: FloatBalls, weight: Array, entries: Array) -> Array:
     return xp.reshape(upper(found, k), (1, -1, filters))
 
 
-def _in_order(ops: FloatBalls, geometry: Geometry, parts: Sequence[Array]) -> Array:
+def _in_order(ops: FloatBalls, geometry: Geometry, *parts: Array) -> Array:
     """From ``(rows, positions, filters of a group)`` to the result's shape."""
     xp = ops.xp
     whole = parts[0] if len(parts) == 1 else xp.concat(list(parts), axis=2)
