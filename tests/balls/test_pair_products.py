@@ -16,6 +16,8 @@ from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.products import Products
 from verifier.balls.double_double import pair, products, slices
 from verifier.balls.double_double.pair import Pair
+from verifier.balls.exact import ExactArray
+from verifier.balls.limbs import compact
 
 NUMPY = numpy_backend(1)
 BACKENDS = [NUMPY, Backend(array_api_strict, "array-api-strict")]
@@ -37,7 +39,7 @@ def matrix(rng, *shape, spread=0, reach=2):
 
 def exact(x):
     """A matrix of pairs as integers over a power of two: a FLINT matrix and the exponent."""
-    return pair.to_exact(NUMPY, x).fmpz_mat()
+    return ExactArray(x.hi.shape, tuple(compact(np.array(part, order="C")) for part in x)).fmpz_mat()
 
 
 def exact_product(a, b):
