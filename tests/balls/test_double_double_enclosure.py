@@ -88,6 +88,7 @@ def test_blocks_of_rows(monkeypatch):
     u, x = random_point(rng, network, count=5, scale=1.0)
     whole = DoubleDoubleEnclosure(network, u, x, NUMPY)
     assert held(whole)[0] and held(whole)[0]  # the second time from memory
+    monkeypatch.setattr(DoubleDoubleEnclosure, "rows", 1)
     for name, size in (("BLOCK_BYTES", 1), ("BLOCK_ROWS", 1), ("CACHE_BYTES", 0)):
         monkeypatch.setattr(row_enclosure, name, size)
     parts = DoubleDoubleEnclosure(network, u, x, NUMPY)
