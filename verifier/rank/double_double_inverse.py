@@ -54,8 +54,8 @@ from verifier.verdict import Verdict
 
 MAX_SWEEPS = 4
 """Corrections of X at most: the second one serves where the first inverse was a poor one."""
-SURE = 0.25
-"""A bound of the residual below it is small enough: what is proved of sigma_N is near the truth."""
+SURE = 0.1
+"""X is corrected no further once its share of the bound is below that of what radii and roundings leave to 1."""
 FLOOR = 2.0**-52
 """Singular values of an approximate matrix are raised to this share of the largest, where its inverse breaks down."""
 ROOM = 8
@@ -222,18 +222,18 @@ def _refined(source: RowSource, columns: NDArray[np.int64] | None, record: Produ
         progress(sweep / (MAX_SWEEPS + 1))
         witness = _PairWitness(backend, x, record, tight=sweep > 0)
         found = residual_bounds(psi, witness, None)
-        if found.alpha < SURE:
-            return _proved(backend, x, found)
-        if not found.lost < 1.0:
+        if not found.lost < 1.0 or found.alpha - found.lost <= SURE * (1.0 - found.lost):
             reason = f"radii and roundings alone bound ||I - Psi X|| by {at_most(found.lost, 2)}"
             break
         inverse = _inverse(backend, witness.leading[0])
         if inverse is None:
             reason = "the product Psi X has no inverse in binary64"
             break
-        reason = f"{MAX_SWEEPS} corrections leave ||I - Psi X|| bounded by {at_most(found.alpha, 2)} only"
+        reason = f"{sweep} corrections leave ||I - Psi X|| bounded by {at_most(found.alpha, 2)} only"
         corrected = matmul(backend, x, flushed(backend, inverse), record)
         x = Pair(flushed(backend, corrected.hi), flushed(backend, corrected.lo))
+    if found.alpha < 1.0:
+        return _proved(backend, witness.x, found)
     sigma = f"{about(1.0 / found.norm_x, 1)} or smaller" if 0.0 < found.norm_x < math.inf else "0"
     return PairInverse(Verdict.UNDECIDED, f"{reason}; sigma_N seems to be about {sigma}", residual=found)
 
