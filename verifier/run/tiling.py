@@ -15,7 +15,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -151,35 +151,43 @@ def work_folder(path: Path, problem: Problem, memory: float | None = None) -> It
         written.
     """
     key = problem_key(problem)
-    n, m = problem.rows.samples, problem.network.columns
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with (path / ".lock").open("ab") as stream:
+    with ExitStack() as stack:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            stream = stack.enter_context((path / ".lock").open("ab"))
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            found = _identity(path)
-            if found is None:
-                cut = layout(n, m, int((memory or MEMORY_GIB) * 2**30))
-                found = Identity(key, n, m, cut.sizes.block, cut.sizes.width, cut.per, uuid.uuid4().hex)
-                text = msgspec.json.encode(found)
-                whole_file(path / PROBLEM, lambda target: target.write(text))
-            elif found.key != key:
-                raise InputError(
-                    f"--work {path} holds other work ({found.samples} x {found.columns}: other samples, weights, "
-                    "network or versions of this program); choose another folder, or remove that one"
-                )
-            work = Work(path, found)
-            work.folder.clean()
-            need, free = SPARE * found.cut.disk_bytes - work.present, shutil.disk_usage(path).free
-            if need > free:
-                raise InputError(
-                    f"--work {path}: {need / 1e9:.2f} GB of disk are needed, {free / 1e9:.2f} GB are free; make room "
-                    "or choose a folder on another disk"
-                )
-            yield work
-    except BlockingIOError:
-        raise InputError(f"another run is at work in {path}; wait for it, or choose another folder") from None
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another folder with --work") from None
+            work = _opened(path, problem, key, memory)
+        except BlockingIOError:
+            raise InputError(f"another run is at work in {path}; wait for it, or choose another folder") from None
+        except OSError as error:
+            words = f"cannot write {path}: {error.strerror or error}; choose another folder with --work"
+            raise InputError(words) from None
+        yield work
+
+
+def _opened(path: Path, problem: Problem, key: str, memory: float | None) -> Work:
+    """The work in a locked folder, if it belongs to the problem and there is room for it."""
+    found = _identity(path)
+    if found is None:
+        n, m = problem.rows.samples, problem.network.columns
+        cut = layout(n, m, int((memory or MEMORY_GIB) * 2**30))
+        found = Identity(key, n, m, cut.sizes.block, cut.sizes.width, cut.per, uuid.uuid4().hex)
+        text = msgspec.json.encode(found)
+        whole_file(path / PROBLEM, lambda target: target.write(text))
+    elif found.key != key:
+        raise InputError(
+            f"--work {path} holds other work ({found.samples} x {found.columns}: other samples, weights, network or "
+            "versions of this program); choose another folder, or remove that one"
+        )
+    work = Work(path, found)
+    work.folder.clean()
+    need, free = SPARE * found.cut.disk_bytes - work.present, shutil.disk_usage(path).free
+    if need > free:
+        raise InputError(
+            f"--work {path}: {need / 1e9:.2f} GB of disk are needed, {free / 1e9:.2f} GB are free; make room or "
+            "choose a folder on another disk"
+        )
+    return work
 
 
 def _identity(path: Path) -> Identity | None:

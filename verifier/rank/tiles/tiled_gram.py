@@ -114,7 +114,7 @@ class TiledGram:
     def _proved(self, tight: bool) -> GramBound:
         maker = self.maker
         gram, digest = self._gram()
-        shift = first_shift(gram, maker.cut.sizes, tight=tight)
+        shift = first_shift(gram, maker.cut.sizes, tight=False)  # the same whether or not a tight one follows
         if not (shift < math.inf and gram.enclosure.is_finite()):
             return GramBound(Verdict.UNDECIDED, OVERFLOW)
         first = self._outcome(gram, digest, shift, estimate=True)
