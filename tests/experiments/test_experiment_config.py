@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from verifier.errors import CaseError, InputError
-from verifier.experiments.config import Configuration, changed, read_configuration, validate
-from verifier.experiments.plan import COMPARED, EXPERIMENTS, TABLES, jobs_of
+from verifier.experiments.config import PRESETS, Configuration, changed, preset, read_configuration, validate
+from verifier.experiments.plan import COMPARED, EXPERIMENTS, TABLES, jobs_of, surface_jobs
 from verifier.experiments.runner import configuration_toml, tasks_of
 
 EVERYTHING = """
@@ -35,6 +35,7 @@ gain = { tanh = 2.0 }
 epochs = 3
 epochs_of = { vgg13 = 2 }
 batch = 7
+measured = 2
 momentum = 0.0
 rate = { "softplus(20)" = 0.5 }
 default_rate = 0.25
@@ -48,10 +49,18 @@ passes = 9
 enabled = false
 target = "1e-400"
 max_bits = 256
+rank_seconds = 5.0
 certificates = 0
 starts = 0
 entries = 0
 evaluations = 0
+
+[budget]
+hours = 1.5
+
+[[parts]]
+experiment = "tables"
+data = { train = 100 }
 """
 
 
@@ -112,12 +121,20 @@ def test_defaults(tmp_path: Path) -> None:
         ('[training]\ndevice = "gpu"', "training.device = 'gpu'"),
         ("[rand]\npasses = 0", "rand.passes = 0"),
         ("[certify]\nmax_bits = 52", "certify.max_bits = 52 must be at least 53"),
+        ("[certify]\nrank_seconds = 0.0", "certify.rank_seconds = 0.0 must be above 0"),
         ("[certify]\ncertificates = -1", "certify.certificates = -1"),
         ("[certify]\nstarts = -1", "certify.starts = -1"),
         ("[certify]\nentries = -1", "certify.entries = -1"),
         ('[certify]\ntarget = "small"', "certify.target"),
         ('[certify]\ntarget = "1_0"', "certify.target"),
         ('[certify]\ntarget = "0"', "certify.target"),
+        ("[training]\nmeasured = 0", "training.measured = 0"),
+        ("[budget]\nhours = 0.0", "budget.hours = 0.0"),
+        ("[[parts]]\ndata = { train = 9 }", "parts[0]: experiment = None"),
+        ('[[parts]]\nexperiment = "mnist"', "parts[0]: experiment = 'mnist'"),
+        ('[[parts]]\nexperiment = "tables"\ndata = { trian = 9 }', "parts[0]"),
+        ('[[parts]]\nexperiment = "tables"\ndata = { train = 1 }', "parts[0]: data.train = 1"),
+        ('[[parts]]\nexperiment = "tables"\nbudget = { hours = 1.0 }', "give them once"),
         ("seeds = []", "seeds = []"),
         ("seeds = [1, 1]", "different integers"),
         ("seeds = [-1]", "different integers"),
@@ -141,8 +158,9 @@ def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_command_line_changes_it(tmp_path: Path) -> None:
-    found = changed(Configuration(), data="mnist", root=tmp_path, seeds=4)
+    found = changed(Configuration(), data="mnist", root=tmp_path, seeds=4, hours=2.0)
     assert (found.data.name, found.data.root, found.seeds) == ("mnist", str(tmp_path), [0, 1, 2, 3])
+    assert found.budget.hours == 2.0
     assert changed(found) == found
     with pytest.raises(CaseError, match="cifar10"):
         changed(Configuration(), data="cifar")
@@ -178,6 +196,56 @@ def test_all_of_them_share_runs() -> None:
     assert parts - set(whole) == {name for name in parts if name.endswith(("seed3", "seed4"))}  # rand-vs-sgd alone
     with pytest.raises(InputError, match="depth150"):
         jobs_of("depth15", configuration)
+
+
+def test_parts_are_one_experiment(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        """
+        [networks]
+        architectures = ["fc2"]
+        activations = ["tanh"]
+        [training]
+        batch = 5
+        [[parts]]
+        experiment = "tables"
+        data = { train = 20 }
+        [[parts]]
+        experiment = "depth150"
+        data = { train = 30 }
+        training = { epochs = 7 }
+        seeds = [4]
+        """,
+    )
+    jobs = jobs_of("parts", found)
+    assert Counter((job.architecture, job.data.train, job.training.batch, job.training.epochs) for job in jobs) == {
+        ("fc2", 20, 5, 60): 9, ("fc150", 30, 5, 7): 2,
+    }  # fmt: skip
+    assert {job.seed for job in jobs if job.architecture == "fc150"} == {4}
+    assert surface_jobs("parts", found) == []
+    with pytest.raises(CaseError, match=r"it has \[\[parts\]\], which `verifier experiment parts"):
+        jobs_of("tables", found)
+    with pytest.raises(CaseError, match=r"parts needs \[\[parts\]\]"):
+        jobs_of("parts", Configuration())
+
+
+def test_equal_runs_of_two_parts_are_one_and_different_ones_are_refused() -> None:
+    twice = Configuration(parts=[{"experiment": "tables"}, {"experiment": "rand-vs-sgd"}])
+    names = [job.name for job in jobs_of("parts", twice)]
+    single = {job.name for part in ("tables", "rand-vs-sgd") for job in jobs_of(part, Configuration())}
+    assert len(names) == len(set(names)) and set(names) == single
+    differs = Configuration(parts=[{"experiment": "tables"}, {"experiment": "tables", "training": {"batch": 3}}])
+    with pytest.raises(InputError, match="two parts have a run digits-cnn13"):
+        jobs_of("parts", differs)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_complete(name: str) -> None:
+    found = read_configuration(preset(name))
+    jobs = jobs_of(name, found)
+    assert {job.data.name for job in jobs} == {name} and len({job.seed for job in jobs}) >= 3
+    assert {job.data.train for job in jobs} == ({None, 100} if name == "digits" else {2000, 10000, 55000})
+    assert bool(surface_jobs(name, found)) is (name == "digits")
 
 
 def test_given_architectures_and_variants() -> None:

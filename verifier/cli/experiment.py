@@ -14,7 +14,10 @@ from verifier.cli.common import JsonOption, console
 
 def experiment(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="tables, depth150, surface, rand-vs-sgd, or all of them: all.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="tables, depth150, surface, rand-vs-sgd, or all; in parts: digits, mnist, parts."
+        ),
     ],
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE.toml", help="Change the defaults; see --defaults.")
@@ -35,6 +38,10 @@ def experiment(
         int | None,
         typer.Option("--jobs", min=1, max=1024, metavar="K", help="Processes (default: one per core)."),
     ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option("--hours", metavar="H", help="All runs together take about H hours; what does not fit is listed."),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Discard what is finished; by default a killed experiment is gone on with.")
     ] = False,
@@ -47,7 +54,7 @@ def experiment(
 
     Needs PyTorch: in your clone, pip install ".[torch]". An experiment that was killed goes on where it stopped.
     """
-    from verifier.experiments.config import changed, read_configuration
+    from verifier.experiments.config import PRESETS, changed, preset, read_configuration
     from verifier.experiments.plan import jobs_of
     from verifier.experiments.results import results_json
     from verifier.experiments.runner import configuration_toml, run_experiment
@@ -55,17 +62,24 @@ def experiment(
     from verifier.run.executors import workers
     from verifier.run.progress import ProgressDisplay
 
-    configuration = changed(read_configuration(config), data=data, root=root, seeds=seeds)
+    given = preset(name) if config is None and name in PRESETS else config
+    configuration = changed(read_configuration(given), data=data, root=root, seeds=seeds, hours=hours)
     count = len(jobs_of(name, configuration))
     if defaults:
         sys.stdout.write(configuration_toml(configuration))
         return
+
+    def say(line: str) -> None:
+        console(stderr=True).print(line, markup=False, highlight=False)
+
     display = ProgressDisplay(console(stderr=True))
     width = min(count, os.cpu_count() or 1) if jobs is None else jobs
     with workers(width, None, None) as executor, display.many(count) as show:
-        found = run_experiment(name, configuration, out, workers=executor, show=show, fresh=fresh)
+        found = run_experiment(name, configuration, out, workers=executor, show=show, fresh=fresh, say=say)
     if as_json:
         sys.stdout.write(results_json(found).decode())
     else:
         print_experiment(console(), found)
-        console().print(f"Everything is in {out}: results.html, results.csv, figures/", markup=False, soft_wrap=True)
+        console().print(
+            f"Everything is in {out}: results.html, results.md, results.csv, figures/", markup=False, soft_wrap=True
+        )

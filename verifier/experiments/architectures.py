@@ -31,7 +31,7 @@ DENSE_BLOCKS: Final = (6, 12, 24, 16)
 GROWTH: Final = 32
 DEPTH: Final = 150
 ROOM: Final = 1.25
-"""Fully connected networks have so many times N hidden units, for M = N to be drawn from."""
+"""Fully connected networks have so many hidden units for each skip unit that is drawn from them."""
 WIDEST: Final = 16
 """The largest factor of filters."""
 FULL_SIZE: Final = 28
@@ -40,10 +40,10 @@ FULL_SIZE: Final = 28
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The input's shape, N, the activation, and the factor that filters are multiplied by."""
+    """The input's shape, M, the activation, and the factor that filters are multiplied by."""
 
     shape: Shape
-    samples: int
+    units: int
     activation: str
     width: float
 
@@ -52,7 +52,7 @@ class Scale:
         return max(1, round(full * self.width))
 
 
-def build(name: str, shape: Sequence[int], samples: int, activation: str, width: float | None = None) -> list[Layer]:
+def build(name: str, shape: Sequence[int], units: int, activation: str, width: float | None = None) -> list[Layer]:
     """Layers of an architecture, none of them connected to the outputs yet.
 
     Parameters
@@ -61,8 +61,8 @@ def build(name: str, shape: Sequence[int], samples: int, activation: str, width:
         One of `ARCHITECTURES`.
     shape : sequence of int
         ``(channels, height, width)``.
-    samples : int
-        N, which sets the width of the fully connected networks.
+    units : int
+        M, at most N, which sets the width of the fully connected networks.
     activation : str
         As for `verifier.activation`.
     width : float, optional
@@ -85,7 +85,7 @@ def build(name: str, shape: Sequence[int], samples: int, activation: str, width:
         width = 1.0 if min(shape[1:]) >= FULL_SIZE else 1 / 8
     if not 0 < width <= WIDEST:
         raise InputError(f"width = {width}: filters are multiplied by it; use a number above 0, up to {WIDEST}")
-    return ARCHITECTURES[name](Scale(tuple(shape), samples, activation, width))
+    return ARCHITECTURES[name](Scale(tuple(shape), units, activation, width))
 
 
 def connected(layers: Sequence[Layer], shape: Sequence[int], units: int | None, seed: int) -> Network:
@@ -199,11 +199,11 @@ def _densenet121(scale: Scale) -> list[Layer]:
 
 
 def _fc150(scale: Scale) -> list[Layer]:
-    return [Dense(max(10, math.ceil(ROOM * scale.samples / DEPTH)), scale.activation) for _ in range(DEPTH)]
+    return [Dense(max(10, math.ceil(ROOM * scale.units / DEPTH)), scale.activation) for _ in range(DEPTH)]
 
 
 def _fc2(scale: Scale) -> list[Layer]:
-    return [Dense(max(10, math.ceil(ROOM * scale.samples / 2)), scale.activation) for _ in range(2)]
+    return [Dense(max(10, math.ceil(ROOM * scale.units / 2)), scale.activation) for _ in range(2)]
 
 
 ARCHITECTURES: Final[dict[str, Callable[[Scale], list[Layer]]]] = {

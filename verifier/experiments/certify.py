@@ -40,8 +40,10 @@ from verifier.landscape.path import Path as LossPath
 from verifier.landscape.separate import times_right_inverse
 from verifier.landscape.straight_path import PathResult, prove_path
 from verifier.landscape.zero_loss import ZeroLoss, prove_zero_loss
+from verifier.network.flags import flags_of
 from verifier.network.network import Array, Network
 from verifier.rank.certify import Stage, prove_rank, silent
+from verifier.rank.deficiency import structural_deficiency
 from verifier.rank.result import RankResult
 from verifier.rank.right_inverse import RightInverse
 from verifier.rank.witness import WitnessResult, prove_witness
@@ -154,6 +156,7 @@ class _Proofs:
     ) -> None:
         self.point, self.rows, self.section, self.large, self.stage = point, rows, section, large, stage
         self.features: Enclosure = features
+        self.binary64 = features
         self.arb = arb and not large
         stage("enclosing Psi(U)")
         self.widest = widest_radius(features, large)
@@ -169,9 +172,7 @@ class _Proofs:
         """Prove all findings; with them the path, and the claims of a certificate."""
         findings: dict[str, Finding] = {}
         rank = self._rank()
-        findings["rank"] = _finding(
-            "R" if rank is None else rank.label, None if rank is None else rank.verdict, _why(rank)
-        )
+        findings["rank"] = self._of_rank(rank)
         findings["generic"] = self._generic(rank)
         low, high, correct, wrong = self._errors(self._margins())
         if correct + wrong < sum(self.counts) and self.arb and isinstance(self.features, FloatEnclosure):
@@ -212,11 +213,29 @@ class _Proofs:
         return "certify.entries" if self.large else "certify.evaluations"
 
     def _rank(self) -> RankResult | None:
+        """Binary64, then structure, which is cheap beside the rungs above: double-double and Arb."""
+        section = self.section
         if self.large and self.point.network.skip_count >= self.rows.samples:
             return None
-        rank, _ = prove_rank(self.features, max_bits=self.section.max_bits, stage=self.stage, guard=False)
+        rank, _ = prove_rank(self.binary64, max_bits=FLOAT_BITS, stage=self.stage, guard=False)
+        if rank.verdict is Verdict.UNDECIDED and section.max_bits > FLOAT_BITS:
+            rank, _ = prove_rank(
+                self.binary64, max_bits=section.max_bits, stage=self.stage, guard=False, refute=False,
+                patience=section.rank_seconds,
+            )  # fmt: skip
         self.builder.add_rank(rank)
         return rank
+
+    def _of_rank(self, rank: RankResult | None) -> Finding:
+        """What is known of the rank; of a Psi that is too large only what its structure tells."""
+        if rank is not None:
+            return _finding(rank.label, rank.verdict, rank.reason)
+        self.stage("rank: looking for structural deficiency")
+        network = self.point.network
+        found = structural_deficiency(network, self.point.u, self.rows.inputs)
+        if found is not None and not flags_of(network).undefined:  # a matrix that is not defined has no rank
+            return _finding("R5", Verdict.REFUTED, found.explanation)
+        return _finding("R", Verdict.UNDECIDED, "not tried: Psi has more entries than certify.entries")
 
     def _generic(self, rank: RankResult | None) -> Finding:
         """W0: analytic, and of full rank at one U: this one, or one that is constructed."""
@@ -321,7 +340,3 @@ class _Proofs:
 
 def _finding(label: str, verdict: Verdict | None, reason: str) -> Finding:
     return Finding(label=label, verdict=str(Verdict.UNDECIDED if verdict is None else verdict), reason=reason)
-
-
-def _why(rank: RankResult | None) -> str:
-    return "not tried: Psi has more entries than certify.entries" if rank is None else rank.reason

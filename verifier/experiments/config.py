@@ -9,8 +9,9 @@ import math
 import re
 import tomllib
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -25,9 +26,13 @@ from verifier.sigma.activations import activation
 
 ACTIVATIONS: Final = ("sigmoid", "softplus(20)", "tanh", "gelu")
 """Activations that the PyTorch side has, and softplus with any other gamma."""
+PRESETS: Final = ("digits", "mnist")
+"""Experiments in parts whose configurations come with the package, in ``presets``."""
+PARTS: Final = "parts"
+"""The experiment whose parts are those of a configuration of one's own."""
 MOST: Final = 2**31
 LARGEST: Final = 1000
-"""Bounds of counts, and of rates and gains."""
+"""Bounds of counts; of rates, gains and hours."""
 
 
 class DataSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -57,13 +62,14 @@ class NetworksSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class TrainingSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """[training]: SGD with Nesterov momentum; the rate is divided by ten at 50 % and 75 % of the epochs.
 
-    ``rate`` is by activation; ``epochs_of`` replaces ``epochs`` for an architecture. ``checkpoint_seconds``: how much
-    training a kill may cost.
+    ``rate`` is by activation; ``epochs_of`` replaces ``epochs`` for an architecture. Losses and errors are measured
+    every ``measured`` epochs and at the end. ``checkpoint_seconds``: how much training a kill may cost.
     """
 
     epochs: int = 60
     epochs_of: dict[str, int] = msgspec.field(default_factory=lambda: {"densenet121": 20, "fc150": 80})
     batch: int = 64
+    measured: int = 1
     momentum: float = 0.9
     rate: dict[str, float] = msgspec.field(default_factory=lambda: {"sigmoid": 0.2, "softplus(20)": 0.02})
     default_rate: float = 0.05
@@ -82,28 +88,41 @@ class CertifySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     Certificates are written, and checked by the independent checker, for SGD with skips and the first ``certificates``
     seeds; ``starts`` is for how many seeds the proof's path from the random start is made. ``max_bits`` bounds the
-    precision of the rank proofs (53: binary64 alone). Above ``entries`` = N M only what passes over Psi give is proved.
+    precision of the rank proofs (53: binary64 alone; from 106 on double-double is tried) and ``rank_seconds`` what a
+    step of them beyond binary64 is estimated to take. Above ``entries`` = N M only what passes over Psi give is proved.
     Where binary64 does not decide margins, as in deep networks, Arb does if hidden units times samples are at most
     ``evaluations``; where a certificate is wanted in any case.
     """
 
     enabled: bool = True
     target: str = "1e-6"
-    max_bits: int = 53
+    max_bits: int = 106
+    rank_seconds: float = 300.0
     certificates: int = 1
     starts: int = 1
     entries: int = 25_000_000
     evaluations: int = 2_600_000
 
 
+class BudgetSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """[budget]: hours that all runs together may take, side by side; runs that do not fit are left out and listed."""
+
+    hours: float | None = None
+
+
 class Configuration(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Configuration of one experiment, section by section."""
+    """Configuration of one experiment, section by section.
+
+    Each of ``parts`` names an ``experiment`` and what differs from the sections here, such as the size of a subset.
+    """
 
     data: DataSection = msgspec.field(default_factory=DataSection)
     networks: NetworksSection = msgspec.field(default_factory=NetworksSection)
     training: TrainingSection = msgspec.field(default_factory=TrainingSection)
     rand: RandSection = msgspec.field(default_factory=RandSection)
     certify: CertifySection = msgspec.field(default_factory=CertifySection)
+    budget: BudgetSection = msgspec.field(default_factory=BudgetSection)
+    parts: list[dict[str, Any]] = []
     seeds: list[int] = msgspec.field(default_factory=lambda: [0, 1, 2])
 
 
@@ -139,8 +158,66 @@ def read_configuration(path: Path | None) -> Configuration:
     return found
 
 
+def preset(name: str) -> Path:
+    """The file of one of `PRESETS`."""
+    return Path(str(resources.files("verifier.experiments") / "presets" / f"{name}.toml"))
+
+
+def parts_of(name: str, configuration: Configuration, where: str = "experiment") -> list[tuple[str, Configuration]]:
+    """The experiments that an experiment consists of, each with its configuration.
+
+    Parameters
+    ----------
+    name : str
+        One of `PRESETS`, or `PARTS`: those of ``configuration.parts``; any other is an experiment by itself.
+    configuration : Configuration
+        What the parts have in common.
+    where : str, optional
+        Where it is from, for messages.
+
+    Returns
+    -------
+    list of (str, Configuration)
+        In order; a key that a part gives replaces that of the configuration.
+
+    Raises
+    ------
+    CaseError
+        There are no parts, or they are not what ``name`` runs; a part names no experiment, or has an unusable key.
+    """
+    if name not in (*PRESETS, PARTS):
+        if configuration.parts:
+            raise CaseError(f"{where}: it has [[parts]], which `verifier experiment {PARTS} --config FILE` runs")
+        return [(name, configuration)]
+    if not configuration.parts:
+        raise CaseError(f"{where}: {name} needs [[parts]]; `verifier experiment mnist --defaults` prints an example")
+    common = msgspec.to_builtins(msgspec.structs.replace(configuration, parts=[]))
+    return [_part(index, part, common, where) for index, part in enumerate(configuration.parts)]
+
+
+def _part(index: int, part: dict[str, Any], common: dict[str, Any], where: str) -> tuple[str, Configuration]:
+    place, given = f"{where}: parts[{index}]", dict(part)
+    name = given.pop("experiment", None)
+    if not isinstance(name, str) or name in (*PRESETS, PARTS):
+        raise CaseError(f'{place}: experiment = {one_line(name)}; name what the part runs, such as "tables"')
+    if "parts" in given or "budget" in given:
+        raise CaseError(f"{place}: parts and budget belong to the whole experiment; give them once, outside")
+    merged = {
+        key: {**common[key], **value} if isinstance(value, dict) and key in common else value
+        for key, value in given.items()
+    }
+    found: Configuration = convert({**common, **merged}, Configuration, place)
+    validate(found, place)
+    return name, found
+
+
 def changed(
-    configuration: Configuration, *, data: str | None = None, root: Path | None = None, seeds: int | None = None
+    configuration: Configuration,
+    *,
+    data: str | None = None,
+    root: Path | None = None,
+    seeds: int | None = None,
+    hours: float | None = None,
 ) -> Configuration:
     """The configuration with what the command line says instead.
 
@@ -154,6 +231,8 @@ def changed(
         The folder of its files.
     seeds : int, optional
         So many seeds, 0, 1, ...
+    hours : float, optional
+        The budget of all runs together.
 
     Returns
     -------
@@ -170,7 +249,8 @@ def changed(
     if root is not None:
         section = msgspec.structs.replace(section, root=str(root))
     numbers = configuration.seeds if seeds is None else list(range(seeds))
-    found = msgspec.structs.replace(configuration, data=section, seeds=numbers)
+    budget = configuration.budget if hours is None else BudgetSection(hours=hours)
+    found = msgspec.structs.replace(configuration, data=section, seeds=numbers, budget=budget)
     validate(found, "experiment")
     return found
 
@@ -195,6 +275,8 @@ def validate(found: Configuration, where: str) -> None:
         _remaining(found)
     except InputError as error:
         raise CaseError(f"{where}: {error}") from None
+    if found.parts:
+        parts_of(PARTS, found, where)
 
 
 def _names(found: Configuration) -> None:
@@ -231,6 +313,7 @@ def _whole_numbers(found: Configuration) -> dict[str, tuple[int | None, int]]:
         "training.epochs": (training.epochs, 1),
         **{f"training.epochs_of.{name}": (count, 1) for name, count in training.epochs_of.items()},
         "training.batch": (training.batch, 1),
+        "training.measured": (training.measured, 1),
         "rand.passes": (found.rand.passes, 1),
         "certify.max_bits": (certify.max_bits, 53),
         "certify.certificates": (certify.certificates, 0),
@@ -245,8 +328,10 @@ def _positive_numbers(found: Configuration) -> dict[str, tuple[float | None, flo
     networks, training = found.networks, found.training
     return {
         "networks.width": (networks.width, WIDEST),
+        "budget.hours": (found.budget.hours, LARGEST),
         **{f"networks.gain.{name}": (gain, LARGEST) for name, gain in networks.gain.items()},
         "training.default_rate": (training.default_rate, LARGEST),
+        "certify.rank_seconds": (found.certify.rank_seconds, MOST),
         **{f"training.rate.{name}": (rate, LARGEST) for name, rate in training.rate.items()},
     }
 

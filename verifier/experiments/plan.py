@@ -12,17 +12,20 @@ import msgspec
 
 from verifier.errors import InputError, nearest, one_line
 from verifier.experiments.config import (
+    PARTS,
+    PRESETS,
     CertifySection,
     Configuration,
     DataSection,
     NetworksSection,
     RandSection,
     TrainingSection,
+    parts_of,
 )
 from verifier.experiments.record import Method
 
 EXPERIMENTS: Final = ("tables", "depth150", "surface", "rand-vs-sgd")
-"""What `verifier experiment NAME` knows, besides ``all`` of them."""
+"""What `verifier experiment NAME` knows, besides ``all`` of them, `PRESETS` and `PARTS`, which consist of these."""
 TABLES: Final = ("cnn13", "vgg11", "vgg13", "vgg16", "densenet121", "fc2")
 COMPARED: Final = ("fc2", "cnn13", "vgg11")
 COMPARED_SEEDS: Final = 5
@@ -91,7 +94,7 @@ def jobs_of(name: str, configuration: Configuration) -> list[PlannedRun]:
     Parameters
     ----------
     name : str
-        One of `EXPERIMENTS`, or ``all``.
+        One of `EXPERIMENTS`, or ``all``, or one in parts (`parts_of`).
 
     Returns
     -------
@@ -101,8 +104,27 @@ def jobs_of(name: str, configuration: Configuration) -> list[PlannedRun]:
     Raises
     ------
     InputError
-        Unknown name.
+        Unknown name; two parts whose runs would have the same name and differ.
     """
+    known = (*EXPERIMENTS, "all", *PRESETS, PARTS)
+    if name not in known:
+        raise InputError(f"experiment {one_line(name)} is unknown; {nearest(name, known)}")
+    found: dict[str, PlannedRun] = {}
+    for part, configured in parts_of(name, configuration):
+        for job in _jobs_of_part(part, configured):
+            before = found.setdefault(job.name, job)
+            if msgspec.structs.replace(before, experiment=job.experiment) != job:
+                raise InputError(f"two parts have a run {job.name}, with different settings; let one of them differ")
+    return list(found.values())
+
+
+def surface_jobs(name: str, configuration: Configuration) -> list[PlannedRun]:
+    """The runs whose loss surfaces are drawn: those of the first part that has any."""
+    parts = (configured for part, configured in parts_of(name, configuration) if part in ("surface", "all"))
+    return next(map(_surface, parts), [])
+
+
+def _jobs_of_part(name: str, configuration: Configuration) -> list[PlannedRun]:
     if name not in (*EXPERIMENTS, "all"):
         raise InputError(f"experiment {one_line(name)} is unknown; {nearest(name, [*EXPERIMENTS, 'all'])}")
     wanted = EXPERIMENTS if name == "all" else (name,)

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from verifier.display import count
+
 Method = Literal["sgd", "rand", "interpolation"]
 """SGD on all weights; U as drawn and V by minimising the cross-entropy; U as drawn and ``Psi V = onehot`` solved."""
 
@@ -131,8 +133,49 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     sha256: dict[str, str]
 
 
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as it was planned, its estimated seconds of one core, whether the budget has it and it is finished."""
+
+    name: str
+    words: str
+    seconds: float
+    chosen: bool
+    finished: bool = False
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """What was stated before the first run: hours for ``width`` runs at a time, and all runs in the order of choice.
+
+    The estimates are no bounds. No run begins when the hours are over, so that a chosen one may be missing as well.
+    """
+
+    hours: float
+    width: int
+    runs: tuple[Planned, ...]
+
+    @property
+    def chosen(self) -> frozenset[str]:
+        """The names of the runs that fit."""
+        return frozenset(run.name for run in self.runs if run.chosen)
+
+    @property
+    def missing(self) -> tuple[Planned, ...]:
+        """The runs that are not finished."""
+        return tuple(run for run in self.runs if not run.finished)
+
+    @property
+    def words(self) -> str:
+        """The budget in one sentence."""
+        chosen = [run for run in self.runs if run.chosen]
+        needed, whole = (sum(run.seconds for run in runs) / 3600 / self.width for runs in (chosen, self.runs))
+        return (
+            f"Budget: {self.hours:g} h with {count(self.width, 'run')} at a time. Estimated: {whole:.2g} h for all"
+            f" {count(len(self.runs), 'run')}; {len(chosen)} of them are chosen, {needed:.2g} h."
+        )
+
+
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """results.json: the configuration as it was used, versions, all finished runs."""
+    """results.json: the configuration as it was used, versions, all finished runs, and the budget, if there was one."""
 
     name: str
     configuration: str
@@ -140,3 +183,4 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     machine: str
     runs: tuple[Run, ...]
     seconds: float
+    budget: Budget | None = None

@@ -1,4 +1,4 @@
-"""The files of an experiment: results.json, results.csv, results.html, figures; all are made from the record alone."""
+"""The files of an experiment: results.json, .csv, .md, .html, figures; all are made from the record alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["print_experiment", "read_results_json", "write_results"]
 
-JSON, CSV, PAGE, FIGURES = "results.json", "results.csv", "results.html", "figures"
+JSON, CSV, TEXT, PAGE, FIGURES = "results.json", "results.csv", "results.md", "results.html", "figures"
 MAX_BYTES: Final = 2**30
 """Most bytes of a results.json that is read."""
 MOST_INLINE: Final = 6
@@ -74,8 +74,10 @@ def write_results(folder: Path, experiment: Experiment, extra: Sequence[Drawing]
     experiment = msgspec.structs.replace(experiment, runs=in_order(experiment.runs))
     atomic_write(folder / JSON, results_json(experiment))
     atomic_write(folder / CSV, csv_bytes(experiment.runs))
+    from verifier.experiments.findings import markdown
     from verifier.experiments.page import page
 
+    atomic_write(folder / TEXT, markdown(experiment))
     drawn = [*_figures(experiment.runs), *extra]
     pictures = _write_figures(folder / FIGURES, drawn)
     _remove_stale(folder / FIGURES, {figure.name for figure in drawn})

@@ -6,21 +6,24 @@ killed goes on from its checkpoint.
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from verifier.errors import InputError, installing
+from verifier.experiments.budget import SECONDS, state_budget
 from verifier.experiments.config import Configuration
 from verifier.experiments.data import files_of
-from verifier.experiments.plan import PlannedRun, Task, jobs_of
-from verifier.experiments.record import Experiment, Kept, Run
+from verifier.experiments.plan import PlannedRun, Task, jobs_of, surface_jobs
+from verifier.experiments.record import Budget, Experiment, Kept, Run
 from verifier.run.executors import DIED, ONE_AT_A_TIME, Workers, of_executor
 from verifier.run.ledger import open_ledger, versions
 from verifier.run.record import Failure, file_digest
@@ -86,6 +89,7 @@ def run_experiment(
     workers: Workers | Executor | None,
     show: Show,
     fresh: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Experiment:
     """Do what is missing of an experiment and write its tables, figures and page.
 
@@ -103,6 +107,8 @@ def run_experiment(
         Told how many runs are done and which are under way.
     fresh : bool, optional
         Discard finished runs and checkpoints.
+    say : callable, optional
+        Told the budget before the first run begins, if there is one.
 
     Returns
     -------
@@ -127,10 +133,13 @@ def run_experiment(
             _discard(tasks)
         work = Resumable[Task, Kept](tasks, ledger)
         work.take_over(Kept, usable)
-        left = sorted(work.remaining, key=_cost, reverse=True)
+        budget = _budget(configuration, work, tasks, workers, folder, say)
+        left = _in_turn(work.remaining, budget)
+        spent = sum(kept.run.seconds for kept in work.records.values()) / width_of(workers)
+        inside = _within(budget, begun - spent)
         show(len(work.records), [])
         if workers is None:
-            for task in left:
+            for task in takewhile(inside, left):
                 ledger.begin(task.key, task.name)
                 _keep(work, task, perform(task, told=_telling(task, len(work.records), show)))
         else:
@@ -141,21 +150,70 @@ def run_experiment(
                 payload=lambda task: task,
                 take=lambda task, kept: _keep(work, task, kept),
                 show=show,
+                go_on=inside,
             )
-        show(len(tasks), [])
-    runs = {task.name: work.records[task.key].run for task in tasks}
-    drawn = jobs_of("surface", configuration) if name in ("surface", "all") else []
+        show(len(work.records), [])
+    runs = {task.name: work.records[task.key].run for task in tasks if task.key in work.records}
+    drawn = [job for job in surface_jobs(name, configuration) if job.name in runs]
     extra = (surface_figure(drawn, [runs[job.name] for job in drawn], folder),) if drawn else ()
     experiment = Experiment(
         name=name,
         configuration=configuration_toml(configuration),
         versions=_versions(),
         machine=f"{platform.machine()}, {os.cpu_count()} cores; {_device(configuration)}",
-        runs=tuple(_named(runs[task.name], task.job, name) for task in tasks),
+        runs=tuple(_named(runs[task.name], task.job, name) for task in tasks if task.name in runs),
         seconds=time.perf_counter() - begun,
+        budget=_with_finished(budget, runs),
     )
     write_results(folder, experiment, extra)
     return experiment
+
+
+def width_of(workers: Workers | Executor | None) -> int:
+    """Runs at a time."""
+    if workers is None:
+        return 1
+    return workers.width if isinstance(workers, Workers) else of_executor(workers).width
+
+
+def _budget(
+    configuration: Configuration,
+    work: Resumable[Task, Kept],
+    tasks: Sequence[Task],
+    workers: Workers | Executor | None,
+    folder: Path,
+    say: Callable[[str], None],
+) -> Budget | None:
+    """State the budget, if there is one, before any run begins."""
+    hours = configuration.budget.hours
+    if hours is None:
+        return None
+    finished = {task.name: work.records[task.key].run.seconds for task in tasks if task.key in work.records}
+    found = state_budget(tasks, finished, hours, width_of(workers), folder, say)
+    say(found.words)
+    return found
+
+
+def _in_turn(tasks: Sequence[Task], budget: Budget | None) -> list[Task]:
+    """The longest runs first; under a budget those that it has, in its order: the hours may be over too soon."""
+    if budget is None:
+        return sorted(tasks, key=_cost, reverse=True)
+    places = {planned.name: place for place, planned in enumerate(budget.runs) if planned.chosen}
+    return sorted((task for task in tasks if task.name in places), key=lambda task: places[task.name])
+
+
+def _within(budget: Budget | None, begun: float) -> Callable[[Task], bool]:
+    """Whether a run may begin: its hours are not over."""
+    end = math.inf if budget is None else begun + SECONDS * budget.hours
+    return lambda task: time.perf_counter() < end
+
+
+def _with_finished(budget: Budget | None, runs: Mapping[str, Run]) -> Budget | None:
+    """The budget as it was stated, with which of its runs are finished now."""
+    if budget is None:
+        return None
+    told = (msgspec.structs.replace(planned, finished=planned.name in runs) for planned in budget.runs)
+    return msgspec.structs.replace(budget, runs=tuple(told))
 
 
 def usable(task: Task, kept: Kept) -> bool:

@@ -135,6 +135,10 @@ def print_experiment(console: Console, experiment: Experiment) -> None:
     if without:
         console.print(f"[dim]not judged: {', '.join(without)} (no runs)[/]", highlight=False)
     console.print(escape(certified_sentence(experiment.runs)), highlight=False)
+    if experiment.budget is not None:
+        missing = len(experiment.budget.missing)
+        told = f"{count(missing, 'run')} not run: results.md and results.html list them" if missing else "all were run"
+        console.print(f"{escape(experiment.budget.words)} Now {told}.", highlight=False)
 
 
 def _terminal_table(data: DataTable, width: int) -> Table:

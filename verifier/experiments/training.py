@@ -29,19 +29,22 @@ from verifier.experiments.record import Epoch
 
 DECAYS = (0.5, 0.75)
 """Parts of the epochs after which the rate is divided by ten."""
-EVALUATED = 2048
-"""Samples that are evaluated at a time."""
+EVALUATED = 128
+"""Samples that are evaluated at a time: so few that the maps of a convolution stay in the cache."""
 
 Told = Callable[[str], None]
 
 
 class Samples:
-    """Images and labels on a device, float32; pixels are dyadic with few bits, so nothing is rounded."""
+    """Images and labels on a device, float32; pixels are dyadic with few bits, so nothing is rounded.
 
-    def __init__(self, data: Dataset, device: torch.device) -> None:
+    Those of the first ``count`` samples, by default of all.
+    """
+
+    def __init__(self, data: Dataset, device: torch.device, count: int | None = None) -> None:
         shape = data.shape if len(data.shape) > 1 else (data.dimension,)
-        self.inputs = torch.tensor(data.inputs, dtype=torch.float32).reshape(-1, *shape).to(device)
-        self.labels = torch.tensor(labels_of(data)).to(device)
+        self.inputs = torch.tensor(data.inputs[:count], dtype=torch.float32).reshape(-1, *shape).to(device)
+        self.labels = torch.tensor(labels_of(data)[:count]).to(device)
 
     def __len__(self) -> int:
         """The number of samples that an epoch passes over."""
@@ -116,7 +119,7 @@ def train(
     train_set, test_set : Samples
         On the same device.
     section : TrainingSection
-        Batch, momentum, how often a checkpoint is written.
+        Batch, momentum, how often losses are measured and a checkpoint is written.
     rate, epochs, seed
         Learning rate, epochs, and the seed of the samples' order.
     checkpoint : Path
@@ -129,10 +132,11 @@ def train(
     Returns
     -------
     tuple of Epoch
-        From epoch 0, the start, to the end; it stops early where the loss is no longer a number.
+        Every ``section.measured`` from epoch 0, the start, and the end; it stops early where the loss that is measured
+        is no longer a number.
     """
     start = Start(module)
-    optimiser = torch.optim.SGD(module.parameters(), lr=rate, momentum=section.momentum, nesterov=section.momentum > 0)
+    optimiser = _optimiser(module, section, rate)
     history = _resume(module, optimiser, checkpoint, digest)
     if not history:
         history = [_measured(module, start, train_set, test_set, 0, rate)]
@@ -145,16 +149,55 @@ def train(
             group["lr"] = rate_at(epoch, epochs, rate)
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         for batch in torch.randperm(len(train_set), generator=generator).split(section.batch):
-            picked = batch.to(train_set.labels.device)
-            optimiser.zero_grad(set_to_none=True)
-            functional.cross_entropy(module(train_set.inputs[picked]), train_set.labels[picked]).backward()
-            optimiser.step()
+            _step(module, optimiser, train_set, batch)
+        if (epoch + 1) % section.measured and epoch + 1 < epochs:
+            continue
         history.append(_measured(module, start, train_set, test_set, epoch + 1, optimiser.param_groups[0]["lr"]))
         due = time.monotonic() - saved >= section.checkpoint_seconds and epoch + 1 < epochs
         if due and _is_number(history[-1]):
             _save(module, optimiser, checkpoint, digest, history)
             saved = time.monotonic()
     return tuple(history)
+
+
+def time_step(module: SkipNetwork, samples: Samples, section: TrainingSection, rate: float) -> tuple[float, float]:
+    """CPU seconds of a step of SGD, and of evaluating a sample; the module's weights change.
+
+    Parameters
+    ----------
+    module, samples, section, rate
+        As for `train`; all samples, a batch at most, are one step.
+
+    Returns
+    -------
+    (float, float)
+    """
+    optimiser, everything = _optimiser(module, section, rate), torch.arange(len(samples))
+    step = cpu_seconds(lambda: _step(module, optimiser, samples, everything))
+    return step, cpu_seconds(lambda: evaluate(module, samples)) / len(samples)
+
+
+def cpu_seconds(do: Callable[[], object]) -> float:
+    """CPU seconds of the better of two calls: the first prepares memory that the second uses."""
+    times = []
+    for _ in range(2):
+        begun = time.process_time()
+        do()
+        times.append(time.process_time() - begun)
+    return min(times)
+
+
+def _optimiser(module: SkipNetwork, section: TrainingSection, rate: float) -> torch.optim.Optimizer:
+    momentum = section.momentum
+    return torch.optim.SGD(module.parameters(), lr=rate, momentum=momentum, nesterov=momentum > 0)
+
+
+def _step(module: SkipNetwork, optimiser: torch.optim.Optimizer, samples: Samples, batch: Tensor) -> None:
+    """One step of SGD on a batch of samples, given by their numbers."""
+    picked = batch.to(samples.labels.device)
+    optimiser.zero_grad(set_to_none=True)
+    functional.cross_entropy(module(samples.inputs[picked]), samples.labels[picked]).backward()
+    optimiser.step()
 
 
 def _is_number(epoch: Epoch) -> bool:

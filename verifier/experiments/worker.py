@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from verifier.experiments.architectures import build, connected, hidden_units
 from verifier.experiments.baseline import interpolate, solve
 from verifier.experiments.certify import Point, certify
 from verifier.experiments.data import Split, files_of, labels_of, load_split
-from verifier.experiments.features import feature_blocks
+from verifier.experiments.features import Blocks, feature_blocks
 from verifier.experiments.module import SkipNetwork
 from verifier.experiments.plan import PlannedRun, Task
 from verifier.experiments.record import Certified, Epoch, Kept, PathPoint, Run
@@ -87,10 +87,10 @@ def perform(task: Task, *, told: Told) -> Kept:
 def network_of(job: PlannedRun, split: Split) -> tuple[Network, str]:
     """The network, with M = N skip units or as many as it has, and a note if those are fewer."""
     shape = split.train.shape
-    layers = build(job.architecture, shape, split.train.samples, job.activation, job.networks.width)
+    wanted = split.train.samples if job.networks.skip_units is None else job.networks.skip_units
+    layers = build(job.architecture, shape, min(wanted, split.train.samples), job.activation, job.networks.width)
     if not job.skip:
         return connected(layers, shape, None, job.seed), ""
-    wanted = split.train.samples if job.networks.skip_units is None else job.networks.skip_units
     network = connected(layers, shape, wanted, job.seed)
     fewer = f"M = {network.skip_count}: all hidden units, fewer than {wanted}" if network.skip_count < wanted else ""
     return network, fewer
@@ -103,10 +103,11 @@ def run_key(job: PlannedRun) -> str:
         *(job.architecture, job.activation, job.skip, job.method, job.seed),
         *(msgspec.to_builtins(job.data), _files(job)),
         *(networks.skip_units, networks.width, networks.gain.get(job.activation, 1.0)),
-        *(certify.enabled, certify.target, certify.max_bits, certify.entries, certify.evaluations),
+        *(certify.enabled, certify.target, certify.max_bits, certify.rank_seconds),
+        *(certify.entries, certify.evaluations),
     ]
     if job.method == "sgd":
-        told += [job.epochs, training.batch, training.momentum, job.rate, training.device]
+        told += [job.epochs, training.batch, training.measured, training.momentum, job.rate, training.device]
     if job.method == "rand":
         told.append(job.rand.passes)
     return job_key(str(torch.__version__), told)
@@ -177,10 +178,9 @@ def _rand(
     (u, v0), labels = first, labels_of(split.train)
     blocks = feature_blocks(network, u, split.train.inputs)
     solved = solve(blocks, labels, split.train.classes, network.skip_count, job.rand.passes)
-    start = _judged(split, network, u, v0, v0, 0)
-    end = _judged(split, network, u, solved.v, v0, solved.passes)
+    epochs = _judged(split, network, u, blocks, [(v0, 0), (solved.v, solved.passes)])
     words = f"{solved.method}, {solved.passes} passes"
-    return (start, end), Point(network, u, solved.v, solved.method), words
+    return epochs, Point(network, u, solved.v, solved.method), words
 
 
 def _interpolation(
@@ -188,30 +188,44 @@ def _interpolation(
 ) -> tuple[tuple[Epoch, ...], Point]:
     told("solving Psi V = onehot, U at rest")
     u, v0 = first
-    v = interpolate(feature_blocks(network, u, split.train.inputs), labels_of(split.train), split.train.classes)
-    epochs = (_judged(split, network, u, v0, v0, 0), _judged(split, network, u, v, v0, 1))
+    blocks = feature_blocks(network, u, split.train.inputs)
+    v = interpolate(blocks, labels_of(split.train), split.train.classes)
+    epochs = _judged(split, network, u, blocks, [(v0, 0), (v, 1)])
     return epochs, Point(network, u, v, "least-norm solution of Psi V = onehot")
 
 
-def _judged(split: Split, network: Network, u: Array, v: Array, v0: Array, passes: int) -> Epoch:
-    """Losses and errors in binary64; V may be far too large for float32."""
-    train_loss, train_errors = _loss_and_errors(network, u, v, split.train)
-    test_loss, test_errors = _loss_and_errors(network, u, v, split.test)
-    away = float(np.linalg.norm(v - v0))
-    return Epoch(
-        epoch=passes, rate=0.0, train_loss=train_loss, train_errors=train_errors, test_loss=test_loss,
-        test_errors=test_errors, distance=away, distance_u=0.0, distance_v=away,
-    )  # fmt: skip
+def _judged(
+    split: Split, network: Network, u: Array, blocks: Blocks, points: Sequence[tuple[Array, int]]
+) -> tuple[Epoch, ...]:
+    """Losses and errors of each V, with its passes, in binary64: V may be far too large for float32.
+
+    ``blocks`` passes over the features of the training samples, which are the same for all V.
+    """
+    outputs = [v for v, _ in points]
+    fitting = _losses_and_errors(blocks, outputs, split.train)
+    testing = _losses_and_errors(feature_blocks(network, u, split.test.inputs, keep=False), outputs, split.test)
+    found = []
+    for (v, passes), (train_loss, train_errors), (test_loss, test_errors) in zip(points, fitting, testing, strict=True):
+        away = float(np.linalg.norm(v - points[0][0]))
+        epoch = Epoch(
+            epoch=passes, rate=0.0, train_loss=train_loss, train_errors=train_errors, test_loss=test_loss,
+            test_errors=test_errors, distance=away, distance_u=0.0, distance_v=away,
+        )  # fmt: skip
+        found.append(epoch)
+    return tuple(found)
 
 
-def _loss_and_errors(network: Network, u: Array, v: Array, data: Dataset) -> tuple[float, int]:
-    labels, loss, wrong = labels_of(data), 0.0, 0
-    for rows, psi in feature_blocks(network, u, data.inputs, keep=False)():
-        part, logits = labels[rows], psi @ v
-        logits -= logits.max(axis=1, keepdims=True)
-        loss += float((np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(part)), part]).sum())
-        wrong += int((logits.argmax(axis=1) != part).sum())
-    return loss / data.samples, wrong
+def _losses_and_errors(blocks: Blocks, outputs: Sequence[Array], data: Dataset) -> list[tuple[float, int]]:
+    """For each V the mean loss and the number of misclassified samples, by one pass."""
+    labels, losses, wrong = labels_of(data), [0.0] * len(outputs), [0] * len(outputs)
+    for rows, psi in blocks():
+        part = labels[rows]
+        for index, v in enumerate(outputs):
+            logits = psi @ v
+            logits -= logits.max(axis=1, keepdims=True)
+            losses[index] += float((np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(part)), part]).sum())
+            wrong[index] += int((logits.argmax(axis=1) != part).sum())
+    return [(loss / data.samples, errors) for loss, errors in zip(losses, wrong, strict=True)]
 
 
 def _prove(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
+from itertools import takewhile
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -97,6 +98,7 @@ class Resumable(Generic[AJob, Record]):
         payload: Callable[[AJob], object],
         take: Callable[[AJob, Result | Failure], None],
         show: Show,
+        go_on: Callable[[AJob], bool] = lambda job: True,
     ) -> None:
         """Have jobs done by workers.
 
@@ -114,6 +116,8 @@ class Resumable(Generic[AJob, Record]):
             Given each job with its result, or with what became of its worker.
         show : callable
             Told of the progress.
+        go_on : callable, optional
+            Whether a job may begin; if not, neither does any after it.
 
         Raises
         ------
@@ -131,7 +135,7 @@ class Resumable(Generic[AJob, Record]):
             return executor.submit(function, payload(job))
 
         done = len(self.jobs) - len(jobs)
-        for job, result in completed(workers, jobs, submit):
+        for job, result in completed(workers, takewhile(go_on, jobs), submit):
             take(job, result)
             flying.remove(job.name)
             done += 1
