@@ -44,8 +44,9 @@ BASE, PER_NUMBER, PER_BALL, PER_INPUT, PER_CLASS = 3 * 10**8, 64, 450, 56, 24
 """Bytes: an idle checker; a number while it is read; a ball of a block of samples, in all its forms; a held number; a
 class of a sample in a window.
 """
-SHORT_BITS, PER_SHORT = 15, 28
-"""Integers that the checker keeps once, however often they occur, and bytes of one while it is read."""
+STORED_WHOLE, WHOLE_BITS, PER_WHOLE = ((15, 2), (31, 4)), 62, 52
+"""Bits of a right inverse's integers with their bytes in the file; bytes of one of up to so many bits while it is read.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +277,9 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
         if "right_inverse" in claim:
             used, bits = claim["right_inverse"]["shape"][0], _bits(claim["right_inverse"])
             long = 16 + 8 * _words(bits) if bits > 62 else 8
-            held += used * n * (long + (2 if bits <= SHORT_BITS else _item(claim["right_inverse"])))
-            peak = max(peak, used * n * (PER_SHORT if bits <= SHORT_BITS else PER_NUMBER))
+            stored = next((width for most, width in STORED_WHOLE if bits <= most), _item(claim["right_inverse"]))
+            held += used * n * (long + stored)
+            peak = max(peak, used * n * (PER_WHOLE if bits <= WHOLE_BITS else PER_NUMBER))
         if _kind(claim) is BM:
             held_rows = MAX_HESSIAN_ROWS + _rows_of_hessian(size)
             peak = max(peak, PER_NUMBER * _theta(size) * (3 * held_rows + 6 * _theta(size)))
@@ -310,9 +312,7 @@ def _words(bits: int) -> int:
     return bits // 64 + 1
 
 
-def expected(
-    size: Size, labels: Iterable[str], *, used: int | None = None, bits: int | None = None
-) -> list[StatedClaim]:
+def expected(size: Size, labels: Iterable[str], *, used: int | None = None, bits: int = 40) -> list[StatedClaim]:
     """Claims as they may come, for a prediction before they are proved.
 
     Parameters
@@ -324,10 +324,9 @@ def expected(
     used
         Columns that a right inverse uses (R1); by default all.
     bits
-        Bits of its integers; by default those that are tried first.
+        Bits of its integers.
     """
     found = []
-    bits = bits or (40 if size.samples <= 500 else SHORT_BITS)
     for label in labels:
         claim: StatedClaim = {"label": label, "precision": FIRST_BITS}
         if CLAIMS[label].ranks:

@@ -21,7 +21,6 @@ from .schema import EXTENT, MAX_AXES, read
 
 MAX_DOCUMENT_BYTES = MAX_HEADER_BYTES = 16 << 20  # 16 MiB: more is refused unread
 DTYPES = {"U8": "B", "I8": "b", "I16": "h", "I32": "i", "I64": "q", "F32": "f", "F64": "d"}  # typecodes of array.array
-SHORT = {number: number for number in range(-(1 << 15), 1 << 15)}
 TENSOR_NAME = re.compile(r"(?!__metadata__$)[A-Za-z0-9_.-]{1,100}")
 TENSOR = {"dtype": frozenset(DTYPES), "shape": [EXTENT, 1, MAX_AXES], "data_offsets": [range(1 << 62), 2, 2]}
 
@@ -161,15 +160,10 @@ class Arrays:
             terms.append((entries, power, term.exponent - power))
         low = min(lowest for _, _, lowest in terms)
         for entries, power, lowest in terms:
-            numbers = scaled(entries, power) if entries.typecode in "fd" else whole(entries)
+            numbers = scaled(entries, power) if entries.typecode in "fd" else entries.tolist()
             numbers = [number << (lowest - low) for number in numbers] if lowest > low else numbers
             total = list(map(add, total, numbers)) if total else numbers
         return total, low, max(max(total), -min(total)).bit_length()
-
-
-def whole(entries: "array.array[Any]") -> list[int]:
-    """Return integers as a list; of up to 16 bits equal ones are one object, for they would take 4 times as much."""
-    return [SHORT[entry] for entry in entries] if entries.itemsize <= 2 else entries.tolist()
 
 
 def scaled(entries: "array.array[Any]", power: int) -> list[int]:
