@@ -70,7 +70,7 @@ class Problem(Brief):
     >>> network = vf.Network(1, vf.Dense(4, "tanh", skip=True))
     >>> problem = vf.Problem(data, network, vf.initialise(network, seed=0), vf.output_weights(network, 2))
     >>> problem.words
-    'data: 3 samples x 1, 2 classes, 1 duplicate grouped'
+    'data: 3 samples x 1, 2 classes, 1 duplicate grouped (samples 1 = 2)'
     >>> problem.rows.samples
     2
     """
@@ -172,4 +172,5 @@ def in_words(full: Dataset, grouping: Grouping, grouped: bool) -> str:
     count = full.samples - grouping.dataset.samples
     if count:
         words += f", {count} duplicate{'s' if count > 1 else ''} {'grouped' if grouped else 'kept'}"
+        words += f" ({grouping.equal_words})"
     return words

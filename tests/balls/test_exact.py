@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from planted import fraction
 
 from verifier.balls.exact import Dyadic, ExactArray, about, at_least, at_most, exactly, lower_float, upper_float
+from verifier.balls.limbs import in_smallest_type, limbs
 from verifier.balls.stated import round_down, round_up
 from verifier.errors import DataError
 
@@ -170,3 +171,15 @@ def test_the_smallest_exact_type_is_chosen():
 def test_printed_lower_bounds_are_lower_bounds(value, digits):
     printed = Fraction(at_least(value, digits))
     assert printed <= Fraction(value) < printed * (1 + Fraction(11, 10**digits))
+
+
+@pytest.mark.parametrize("largest", [0, 1, 127, 128, 2**15 - 1, 2**15, 2**31 - 1, 2**31, 2**63 - 1])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_integers_are_narrowed_without_a_change(largest, sign):
+    values = np.array([[0, sign * largest]], dtype=np.int64)
+    numbers, exponent = in_smallest_type(values, -5)
+    assert (numbers.tolist(), exponent) == (values.tolist(), -5)
+    assert (
+        ExactArray((1, 2), ((numbers, exponent),)).terms[0][0].dtype
+        == limbs([0, sign * largest], (1, 2), 0)[0][0].dtype
+    )

@@ -13,7 +13,7 @@ from planted import (
 )
 from planted_problems import random_ball
 
-from verifier.balls import exact, stated
+from verifier.balls import exact, limbs, stated
 from verifier.balls.precision import working_precision
 
 
@@ -56,6 +56,10 @@ def test_floats_survive_their_compaction(rng):
         np.testing.assert_array_equal(array.approx().ravel(), values + 0.0)
         for value in values.tolist():
             assert exact.Dyadic.of_float(value).fraction() == Fraction(value)
+    for last in (0.1, 2.0**15, -(2.0**-12), 1e300):  # what the first entries are says nothing of the last one
+        long = np.append(np.zeros(limbs.SAMPLED), last)
+        found, common = exact.ExactArray.of_floats(long).integers()
+        assert not any(found[:-1]) and found[-1] * Fraction(2) ** common == Fraction(last)
 
 
 @seeds(40)

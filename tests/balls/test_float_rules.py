@@ -370,6 +370,21 @@ def test_roundings_of_scores_that_cancel_are_counted(rng, engine):
     assert contains(Contract((0, 1), True), values[:2], engine(rows))
 
 
+@seeds(6)
+def test_roundings_of_values_far_apart_are_counted(rng, engine):
+    """A value of 1e20 with a share of 1e-26: slices of the product are relative to the large one."""
+    rows = 20
+    q, k = np.ones((rows, 1, 1)), np.zeros((rows, 2, 1))
+    k[:, 0, 0] = 60.0 + rng.standard_normal(rows)
+    v = rng.standard_normal((rows, 2, 3)) * np.array([1.0, 1e20])[:, None]
+    with mpmath.workdps(DIGITS):
+        values = [
+            (Enclosed(part), [tensor([mp(x) for x in row.ravel().tolist()], row.shape) for row in part])
+            for part in (q, k, v)
+        ]
+    assert contains(Attend((0, 1, 2)), values, engine(rows))
+
+
 @pytest.mark.parametrize("shape", [(5, 7), (7, 5), (1, 6), (6, 1), (40, 40)])
 @pytest.mark.parametrize("scale", [1e-80, 1.0, 1e80])
 def test_norms_of_weights_are_above_and_sharp(shape, scale):

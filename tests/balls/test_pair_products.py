@@ -16,6 +16,8 @@ from verifier.balls.binary64.canary import require
 from verifier.balls.binary64.products import Products
 from verifier.balls.double_double import pair, products, slices
 from verifier.balls.double_double.pair import Pair
+from verifier.balls.exact import ExactArray
+from verifier.balls.limbs import compact
 
 NUMPY = numpy_backend(1)
 BACKENDS = [NUMPY, Backend(array_api_strict, "array-api-strict")]
@@ -37,7 +39,7 @@ def matrix(rng, *shape, spread=0, reach=2):
 
 def exact(x):
     """A matrix of pairs as integers over a power of two: a FLINT matrix and the exponent."""
-    return pair.to_exact(NUMPY, x).fmpz_mat()
+    return ExactArray(x.hi.shape, tuple(compact(np.array(part, order="C")) for part in x)).fmpz_mat()
 
 
 def exact_product(a, b):
@@ -90,7 +92,8 @@ def test_products_keep_their_bounds(shape, backend):
 @pytest.mark.parametrize("backend", BACKENDS, ids=lambda b: b.name)
 def test_long_and_wide_factors_are_cut_into_pieces(backend, monkeypatch):
     monkeypatch.setattr(products, "LENGTH", 16)
-    monkeypatch.setattr(products, "SIDE", 3)
+    monkeypatch.setattr(products, "COLUMNS", 3)
+    monkeypatch.setattr(products, "ROWS", 2)
     monkeypatch.setattr(products, "BLOCK", 32)
     monkeypatch.setattr(backend, "chunk", 20)
     products.plan.cache_clear()
@@ -111,6 +114,10 @@ def test_the_wanted_bits_are_reached():
     assert products.relative_error(100_000) <= 2.0**-98
     assert products.relative_error(10, 200) == products.relative_error(10)  # as far as pairs reach
     assert products.relative_error(0) == products.relative_error(1)
+
+
+def cut_into(x, cut, right):
+    return slices.sliced(NUMPY, x, cut, slices.memory(NUMPY, cut, x.hi.size), right=right)
 
 
 def planted_lines(cut, rng, count, right):
@@ -136,8 +143,8 @@ def test_products_of_the_largest_slices_are_exact(length):
     rng = np.random.default_rng(length)
     for count in (1, 2, 3):
         cut = slices.cut_of(length, count)
-        left = slices.sliced(NUMPY, planted_lines(cut, rng, 2, False), cut, right=False)
-        right = slices.sliced(NUMPY, planted_lines(cut, rng, 2, True), cut, right=True)
+        left = cut_into(planted_lines(cut, rng, 2, False), cut, right=False)
+        right = cut_into(planted_lines(cut, rng, 2, True), cut, right=True)
         for x, y in list(zip(left.slots, right.slots, strict=True))[:-2]:
             want = np.array(x.astype(np.int64), dtype=object) @ np.array(y.astype(np.int64), dtype=object)
             assert (x == np.trunc(x)).all() and (NUMPY.matmul(x, y).astype(np.int64) == want).all()
@@ -150,7 +157,7 @@ def test_cuts_meet_their_condition_and_bounds(count):
     for length in (1, 5, 64, 700):
         cut = slices.cut_of(length, count)
         x = matrix(rng, 3, length, spread=10, reach=6)
-        found = slices.sliced(NUMPY, x, cut, right=False)
+        found = cut_into(x, cut, right=False)
         whole = rows_of(x)
         for i, sigma in enumerate(found.sigma[:, 0].tolist()):
             scaled = [v / Fraction(sigma) for v in whole[i]]
@@ -279,6 +286,13 @@ def test_wrong_products_are_refused(product):
     products.matmul(backend, matrix(rng, 6, 20), matrix(rng, 20, 6), record)
     with pytest.raises(NotEnclosed, match="refused"):
         require(record)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_products_that_are_not_finite_are_refused(wrong):
+    backend = Backend(np, "numpy", product=lambda a, b: np.where(a @ b > 0.0, wrong, 0.0))
+    with pytest.raises(NotEnclosed, match="a product in double-double is not finite"):
+        products.matmul(backend, np.eye(3), np.eye(3), Products())
 
 
 def test_a_library_that_contracts_is_refused(monkeypatch):

@@ -7,8 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from verifier.data import grouping as grouping_module
 from verifier.data.dataset import Dataset
-from verifier.data.grouping import entropy_infimum, group_duplicates
+from verifier.data.grouping import distinct_rows, entropy_infimum, group_duplicates
 
 
 def make(inputs, labels, **more):
@@ -73,3 +74,17 @@ def test_the_working_precision_is_put_back():
     before = flint.ctx.prec
     entropy_infimum(np.array([[1, 2]]))
     assert flint.ctx.prec == before
+
+
+def test_equal_samples_are_named():
+    rows = [[0.0], [1.0], [0.0], [2.0], [0.0], [0.0], [1.0], [3.0], [3.0], [4.0], [4.0]]
+    grouping = group_duplicates(make(rows, [0] * 11))
+    assert grouping.equal == ((0, 2, 4, 5), (1, 6), (7, 8), (9, 10))
+    assert grouping.equal_words == "samples 0 = 2 = 4 = ..., 1 = 6, 7 = 8, ..."
+    assert group_duplicates(make([[0.0], [1.0]], [0, 1])).equal == ()
+
+
+def test_rows_of_one_hash_are_compared(monkeypatch):
+    monkeypatch.setattr(grouping_module, "hash", lambda row: 7, raising=False)
+    rows = np.array([[1.0, 2.0], [1.0, 3.0], [1.0, 2.0], [5e-324, 0.0], [0.0, 0.0], [1.0, 3.0]])
+    assert distinct_rows(rows).tolist() == [0, 1, 0, 2, 3, 1]

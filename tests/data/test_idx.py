@@ -63,6 +63,26 @@ def test_idx_images_with_their_labels(tmp_path):
         load_dataset("iris", labels=tmp_path / "elsewhere")
 
 
+def test_a_folder_of_images(tmp_path):
+    """One file of images is taken, where torchvision puts it, too; of several it is asked which is meant."""
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for place in (raw, tmp_path):
+        with pytest.raises(DataError, match="is a directory"):
+            load_dataset(path=place)
+    write_idx(raw / "train-images-idx3-ubyte.gz", np.arange(12).reshape(2, 2, 3) % 2, compress=True)
+    write_idx(raw / "train-labels-idx1-ubyte", [1, 0])
+    for place in (raw, tmp_path, str(raw)):
+        assert load_dataset(path=place).inputs.tolist() == [[0, 1, 0, 1, 0, 1]] * 2
+    assert load_dataset(str(raw)).labels.tolist() == [1, 0]
+    write_idx(raw / "train-images-idx3-ubyte", np.zeros((2, 2, 3)))  # decompressed beside its archive: the same file
+    assert not load_dataset(path=raw, scale="none").inputs.any()
+    write_idx(raw / "t10k-images-idx3-ubyte", np.zeros((2, 2, 3)))
+    for place in (raw, tmp_path):
+        with pytest.raises(DataError, match=r"2 files of images are there; write path = '.*train.*, or path = '.*t10k"):
+            load_dataset(path=place)
+
+
 def test_idx_declared_sizes_are_compared_before_memory_is_taken(tmp_path):
     write_idx(tmp_path / "train-labels-idx1-ubyte", [0, 1])
     head = bytes((0, 0, 8, 3)) + struct.pack(">3I", 2, 1 << 14, 1 << 14)

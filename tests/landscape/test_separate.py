@@ -1,9 +1,12 @@
 """Proposals for V1: untrusted, but finite, of the right shape, and good where a solution exists."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from verifier.balls.exact import ExactArray
+from verifier.landscape import separate
 from verifier.landscape.separate import approx_margin, proposals
 from verifier.rank.right_inverse import RightInverse
 
@@ -72,3 +75,32 @@ def test_the_right_inverse_comes_last_and_always():
     x = ExactArray.of_floats(np.linalg.pinv(psi))
     found = [method for method, _ in proposals(psi, np.array([0, 1, 1]), 2, RightInverse(x, None, 30, 0))]
     assert found[0] == "least squares" and found[-1] == "right inverse"
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_a_product_with_a_right_inverse_is_exact_block_by_block(rows, monkeypatch):
+    """Terms of several exponents, floats too: each block of rows has a common exponent of its own."""
+    monkeypatch.setattr(separate, "ROWS", rows)
+    rng = np.random.default_rng(3)
+    small, floats = (
+        rng.integers(-9, 9, (5, 3)).astype(np.int16),
+        rng.standard_normal((5, 3)) * 2.0 ** np.arange(0, 50, 10)[:, None],
+    )
+    target = ExactArray.of_floats(rng.standard_normal((3, 2)))
+    for terms in (((small, -3),), ((floats, 0),), ((floats, -7), (small, 2))):
+        x = ExactArray((5, 3), terms)
+        for columns in (None, np.array([0, 2, 3, 6, 7])):
+            found = separate.times_right_inverse(RightInverse(x, columns, 10, 0), target, 5 if columns is None else 8)
+            exact, t = _fractions(x), _fractions(target)
+            product = [[sum(a * t[j][k] for j, a in enumerate(row)) for k in range(2)] for row in exact]
+            picked = range(5) if columns is None else columns.tolist()
+            wanted = [[Fraction(0)] * 2 for _ in range(found.shape[0])]
+            for position, row in zip(picked, product, strict=True):
+                wanted[position] = row
+            assert _fractions(found) == wanted
+
+
+def _fractions(array):
+    numbers, exponent = array.integers()
+    values = [number * Fraction(2) ** exponent for number in numbers]
+    return [values[start : start + array.shape[1]] for start in range(0, len(values), array.shape[1])]

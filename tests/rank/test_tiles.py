@@ -22,7 +22,7 @@ from verifier.rank import cholesky, gram_matrix
 from verifier.rank.tiles import folder as tile_folder
 from verifier.rank.tiles import tasks, tiled_gram
 from verifier.rank.tiles.bound import factor_of, frobenius, gram_of
-from verifier.rank.tiles.folder import TileFolder
+from verifier.rank.tiles.folder import GramNumbers, TileFolder, TileRecord, write_tile
 from verifier.rank.tiles.gram_tile import gram_tile
 from verifier.rank.tiles.layout import Layout, layout, task_bytes
 from verifier.rank.tiles.tasks import Maker, Task, standing, tasks_of
@@ -56,6 +56,11 @@ def empty(path: Path) -> Path:
     for file in path.iterdir():
         file.unlink()
     return path
+
+
+def worst_product(a, b):
+    """As far off as roundings allow, where nothing is negative."""
+    return (a @ b) * (1.0 + 2 * ULP * (a.shape[1] // 2))
 
 
 def hadamard(order):
@@ -145,7 +150,7 @@ def test_gram_tiles_cover_any_rounding(rng):
     """With products rounded as badly as allowed, each tile is still within the stated error."""
     n, m = int(rng.integers(2, 5)), 64
     a = np.repeat(rng.integers(1, 8, (1, m)).astype(float), n, axis=0)
-    worst = Backend(np, "numpy", lambda x, y: (x @ y) * (1.0 + 2 * ULP * (x.shape[1] // 2)))
+    worst = Backend(np, "numpy", worst_product)
     for width in (m, 32):
         cut, rows = cut_of((n, m), 1, 1, width), MatrixEnclosure(worst, a)
         for others in (None, MatrixEnclosure(worst, a)):
@@ -167,6 +172,9 @@ def test_radii_are_counted_whichever_midpoints_the_tasks_had(tmp_path, share):
     found = tiled_gram.TiledGram(work)(tight=True)
     assert found.enclosure < 1e-300 < found.gram_error  # there is no one A
     assert 0.9 * 2**21 < found.sigma_lower <= 2**21
+    h = matrix_of(work, standing(work.folder, work.cut), None)
+    h += np.tril(h, -1).T
+    assert np.linalg.norm(h - 2.0**40 * a @ a.T) <= found.gram_error
 
 
 def test_norms_of_tiles_join_to_the_norm_of_the_matrix():
@@ -200,6 +208,30 @@ def test_residual_of_any_factor(rng, tmp_path_factory):
         truth = np.linalg.norm(np.tril(h) + np.tril(h, -1).T - shift * np.eye(n) - c @ c.T, 2)
         assert truth <= found * (1 + 1e-9) + 1e-15 and (np.triu(c, 1) == 0.0).all()
         assert kind is Sloppy or found < 1e-11
+
+
+def test_residual_covers_any_rounding(tmp_path, monkeypatch):
+    """Products and factors are wrong as badly as allowed: the computed residual is about zero, the true one is not."""
+
+    class Worst(Backend):
+        def cholesky(self, matrix):
+            return np.linalg.cholesky(matrix) * (1 - 0.5 * ULP * len(matrix))
+
+    monkeypatch.setattr(tasks, "require", lambda record: None)  # it sees that these products are not rounded to nearest
+    n, shift = 64, 2.0**-40
+    h = np.full((n, n), 3.0) + 2.0**-30 * np.eye(n)
+    cut, worst = cut_of((n, n), n, 1), Worst(np, "numpy", worst_product)
+    work = maker(tmp_path, h, cut, backend=worst)
+    numbers = GramNumbers(rounding=0.0, moved=0.0, size=float(np.trace(h)), errors=(0.0, 0.0), midpoints=("", ""))
+    work.folder.put(
+        "gram_0_0",
+        lambda stream: write_tile(stream, [[h]], lambda panels: TileRecord("gram_0_0", (0, 0), panels, {}, numbers)),
+    )
+    work.folder.put(Task(0, 0, shift).name, work.write(Task(0, 0, shift)))
+    known = standing(work.folder, cut, shift)
+    c = rational(matrix_of(work, known, shift))
+    ones = rational(h).sum() - n * Fraction(shift) - sum(v * v for v in c.sum(axis=0))
+    assert abs(ones) / n <= fraction(factor_of(cut, known, gram_of(cut, known, Products()), shift).residual.upper())
 
 
 def matrix_of(work, known, shift):
@@ -305,7 +337,8 @@ def test_what_is_torn_or_altered_is_made_again(tmp_path, name, what):
     if what == "a number":
         content[size // 2] ^= 1
     elif what == "the record":
-        content[size + (len(content) - size) // 3] ^= 1
+        word = b"rounding" if name.startswith("gram") else b"residual"
+        content[content.index(word, size) + len(word) + len("d") + 4] ^= 1  # in the middle of a float64
     elif what == "another tile":
         content = bytearray(files["gram_0_0.tile"])
     file.write_bytes(content[:-1] if what == "the end" else b"" if what == "everything" else content)

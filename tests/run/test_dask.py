@@ -20,6 +20,14 @@ from verifier.run import executors
 
 pytest.importorskip("distributed")
 
+DIGITS = """
+[data]
+name = "digits"
+samples = 700
+[network]
+layers = [{ kind = "dense", width = 1200, activation = "tanh", skip = true }]
+"""
+
 
 @contextmanager
 def _daemon(*arguments: object) -> Iterator[subprocess.Popen[bytes]]:
@@ -65,6 +73,24 @@ def test_dask_proves_the_same_and_survives_the_death_of_a_worker(tmp_path: Path)
     assert timeless(json.loads(out)) == timeless(results(tmp_path / "here"))
     assert certificates(tmp_path / "there") == certificates(tmp_path / "here")
     assert not list((tmp_path / "there").glob(".*.scratch"))
+
+
+@pytest.mark.slow
+def test_a_rank_out_of_core_survives_the_death_of_a_worker(tmp_path: Path) -> None:
+    """Blocks of the Gram matrix are tasks; the worker that dies loses the tile in work."""
+    (tmp_path / "digits.toml").write_text(DIGITS)
+    ask = ("rank", tmp_path / "digits.toml", "--memory", 0.02, "--tight", "--json", "--work")
+    with _cluster(tmp_path, 2) as (address, workers):
+        process = start(*ask, tmp_path / "there", "--scheduler", address)
+        until(lambda: len(list((tmp_path / "there").glob("gram*.tile"))) > 1)
+        workers[0].send_signal(signal.SIGKILL)
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    here = verifier(*ask, tmp_path / "here")
+    assert here.returncode == 0, here.stderr
+    there, here = json.loads(out)["sigma_lower"], json.loads(here.stdout)["sigma_lower"]
+    assert 0 < there == pytest.approx(here, rel=1e-6)
+    assert len(list((tmp_path / "there").glob("*.tile"))) == 12
 
 
 def test_no_scheduler_and_no_workers_are_one_line_in_bounded_time(

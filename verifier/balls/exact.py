@@ -396,5 +396,5 @@ class ExactArray:
         """Nearest-effort float64 array (an untrusted approximation)."""
         total = np.zeros(self.shape)
         for values, exponent in reversed(self.terms):
-            total = total + np.ldexp(values.astype(np.float64), exponent)
+            total += np.ldexp(values.astype(np.float64), exponent)
         return total

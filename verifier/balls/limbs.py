@@ -84,6 +84,27 @@ def term_integers(values: NDArray[Any], exponent: int) -> tuple[list[int], int]:
     return [m << s for m, s in zip(numerators.tolist(), shifts, strict=True)], exponent + low - 53
 
 
+def in_smallest_type(values: NDArray[np.int64], exponent: int) -> Term:
+    """``values * 2^exponent`` as one array of the smallest integer type, without a list of Python's integers.
+
+    Guarantee: the array times ``2^exponent`` equals the numbers exactly.
+
+    Parameters
+    ----------
+    values : ndarray of int64
+        Integers above -2^63, of any shape.
+    exponent : int
+        The power of two.
+
+    Returns
+    -------
+    (ndarray, int)
+        The array, in the same shape, and the exponent.
+    """
+    bits = max(int(values.max(initial=0)), -int(values.min(initial=0))).bit_length()
+    return values.astype(next(dtype for dtype in _INTEGER_DTYPES if bits < np.iinfo(dtype).bits)), exponent
+
+
 def limbs(numerators: Sequence[int], shape: tuple[int, ...], exponent: int) -> tuple[Term, ...]:
     """``numerators * 2^exponent`` in C order as one array of the smallest integer type, or as 62-bit limbs.
 

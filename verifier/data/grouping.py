@@ -17,6 +17,8 @@ from verifier.data.dataset import Dataset, FloatArray, IntArray
 from verifier.display import Brief
 from verifier.errors import needs
 
+SHOWN: Final = 3
+"""Groups of equal samples, and samples of each, that are listed in words."""
 INFIMUM_BITS: Final = 128
 """Arb's working precision for the infimum; binary64 endpoints need about 60."""
 
@@ -73,6 +75,20 @@ class Grouping(Brief):
     def has_duplicates(self) -> bool:
         """Whether some samples were equal: N' < N."""
         return self.dataset.samples < self.group_of.size
+
+    @property
+    def equal(self) -> tuple[tuple[int, ...], ...]:
+        """The original samples of every group of two or more, counted from 0 and increasing."""
+        order = np.argsort(self.group_of, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(self.group_of[order])) + 1)
+        return tuple(tuple(part.tolist()) for part in parts if part.size > 1)
+
+    @property
+    def equal_words(self) -> str:
+        """Which samples are equal: the first few groups, as ``samples 0 = 2 = 5, 1 = 3``."""
+        groups = self.equal
+        shown = [" = ".join(map(str, group[:SHOWN])) + (" = ..." if len(group) > SHOWN else "") for group in groups]
+        return f"samples {', '.join(shown[:SHOWN])}{', ...' if len(shown) > SHOWN else ''}"
 
     @property
     def labels_agree(self) -> bool:

@@ -23,11 +23,13 @@ from verifier.data.files.packed import is_bomb
 from verifier.data.gate import binary64
 from verifier.data.labels import array_labels
 from verifier.data.names import mapping_in_words
-from verifier.errors import DataError
+from verifier.errors import DataError, one_line
 
 TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """Type codes of the format and what they are to NumPy."""
 MAX_AXES: Final = 4
+MAX_CHOICES: Final = 4
+"""Files of a folder that a message lists."""
 IMAGE: Final = (3, 32, 32)
 """A CIFAR image: channels, rows, columns."""
 RECORD: Final = 1 + math.prod(IMAGE)
@@ -114,6 +116,35 @@ def is_idx(path: Path) -> bool:
 def is_cifar(path: Path) -> bool:
     """Whether a name is that of a file of CIFAR records: ``data_batch_1.bin``."""
     return path.suffix.lower() == ".bin"
+
+
+def images_in(folder: Path) -> Path | None:
+    """Find the images of a folder of IDX files, such as MNIST's, also where torchvision puts them.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder; its own files are looked at, then those of ``*/raw``.
+
+    Returns
+    -------
+    Path or None
+        The only file of images; None if there is none.
+
+    Raises
+    ------
+    DataError
+        There are several: which of them is meant is asked, never guessed.
+    """
+    for pattern in ("*", "*/raw/*"):
+        found = sorted(file for file in folder.glob(pattern) if is_idx(file) and "images" in file.name)
+        found = [file for file in found if not (file.suffix == ".gz" and file.with_suffix("") in found)]
+        if len(found) > 1:
+            choices = ", or ".join(f"path = {one_line(str(file))}" for file in reversed(found[:MAX_CHOICES]))
+            raise DataError(f"path = {one_line(str(folder))}: {len(found)} files of images are there; write {choices}")
+        if found:
+            return found[0]
+    return None
 
 
 def labels_beside(path: Path) -> Path:

@@ -15,7 +15,7 @@ from verifier.data.dataset import Dataset, Scale, scaled_inputs
 from verifier.data.files import MAX_BYTES
 from verifier.data.files.packed import bare_name
 from verifier.data.gate import binary64
-from verifier.data.idx import is_cifar, is_idx, read_images
+from verifier.data.idx import images_in, is_cifar, is_idx, read_images
 from verifier.data.npz import read_npz
 from verifier.data.tables.columns import Label
 from verifier.data.tables.reader import TableOptions, read_table
@@ -53,8 +53,8 @@ def load_dataset(
     path : str or Path, optional
         A table (``.csv``, ``.tsv``, ``.txt``, ``.data``, ...: any delimiter, either decimal mark, with or without a
         header) or an ``.arff`` file, also compressed (``.gz``, ``.bz2``, ``.xz``, ``.zip``); an ``.npz`` archive;
-        images in the IDX format (``train-images-idx3-ubyte``, also ``.gz``) or CIFAR-10 records (``.bin``). Exactly one
-        of name and path is given.
+        images in the IDX format (``train-images-idx3-ubyte``, also ``.gz``), or the folder of one such file with its
+        labels; CIFAR-10 records (``.bin``). Exactly one of name and path is given.
     label : str, int, or sequence of them, optional
         Table: the label column's name, or its index from 0 (negative: from the end), or the columns of 0 and 1 that are
         the classes. Archive: the name of the array. Default: a column named label, class, target, species, ..., the
@@ -104,6 +104,7 @@ def load_dataset(
     if name is not None and name not in BUILT_IN and _is_path(name):
         name, path = None, name
     file = Path(str(path))
+    file = (images_in(file) if file.is_dir() else None) or file
     shown, kind = (file.name, _kind(file)) if name is None else (name, "built-in")
     options = TableOptions(label, columns, drop, missing, delimiter, decimal, header)
     if labels is not None and kind != "IDX":

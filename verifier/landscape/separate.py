@@ -24,6 +24,8 @@ ORDER_ENTRIES = 1_000_000
 """Largest Psi that is put into an order of its own."""
 LARGE_BYTES = 2**28
 """A Psi that takes more is not copied."""
+ROWS = 256
+"""Rows of a right inverse that are multiplied at a time, as Python's integers of 40 bytes each."""
 ITERATIONS = 400
 """Steps of L-BFGS; what they do not separate goes to the linear program."""
 
@@ -254,10 +256,16 @@ def times_right_inverse(witness: RightInverse, target: ExactArray, columns: int)
     ExactArray
         V of shape ``(M, m)``, exactly X T; rows of zeros for the columns that X does not use.
     """
-    (x, exponent), (t, power) = witness.matrix.fmpz_mat(), target.fmpz_mat()
-    classes, product = target.shape[1], (x * t).tolist()
+    (k, n), (t, power), classes = witness.matrix.shape, target.fmpz_mat(), target.shape[1]
+    parts: list[tuple[list[int], int]] = []  # numerators and exponent of some rows of X T: X may be large
+    for start in range(0, k, ROWS):
+        terms = tuple((values[start : start + ROWS], exponent) for values, exponent in witness.matrix.terms)
+        x, exponent = ExactArray((min(ROWS, k - start), n), terms).fmpz_mat()
+        parts.append(([int(v) for v in (x * t).entries()], exponent))
+    low = min(exponent for _, exponent in parts)
+    product = [number << (exponent - low) for numbers, exponent in parts for number in numbers]
     picked = range(columns) if witness.columns is None else witness.columns.tolist()
-    rows = [[0] * classes for _ in range(columns)]
-    for position, row in zip(picked, product, strict=True):
-        rows[position] = [int(v) for v in row]
-    return ExactArray.of_integers([v for row in rows for v in row], (columns, classes), exponent + power)
+    entries = [0] * (columns * classes)
+    for row, position in enumerate(picked):
+        entries[position * classes : (position + 1) * classes] = product[row * classes : (row + 1) * classes]
+    return ExactArray.of_integers(entries, (columns, classes), low + power)

@@ -27,7 +27,7 @@ MAX_LISTED = 8
 """The largest number of nodes to read that a message states as the most."""
 UNSCALED = '; data.scale = "none" (vf.verify: data_scale="none") keeps numbers as they are'
 """What is said of tokens that are no whole numbers."""
-MAX_UNITS = 10_000_000
+MAX_UNITS = 2**26
 """Entries that all computed nodes may have per sample; a larger number is a typing error, not a network."""
 
 
@@ -95,7 +95,7 @@ class Graph:
         stored = (Parameter, Constant)
         pairs = zip(self.nodes, self.node_shapes, strict=True)
         if sum(math.prod(shape) for node, shape in pairs if not isinstance(node, stored)) > MAX_UNITS:
-            raise NetworkError(f"network: more than {MAX_UNITS} hidden units; reduce the widths")
+            raise NetworkError(f"network: its nodes have more than {MAX_UNITS} entries for a sample; reduce the widths")
         names = [view.name for view in self.parameters]
         twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
         if twice is not None:

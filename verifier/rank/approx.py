@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from verifier.balls.exact import ExactArray
 from verifier.balls.feature_enclosure import FeatureEnclosure, Progress, block_is_finite
+from verifier.balls.limbs import in_smallest_type
 from verifier.balls.precision import MAX_BITS, working_precision
 from verifier.rank.right_inverse import RightInverse, norm_products_for, round_to_integers
 
@@ -83,16 +84,19 @@ def compact_right_inverse(a: Array, x: Array, *, sharp: bool) -> ExactArray:
     norm = float(np.linalg.norm(a))
     if not sharp and largest > 0.0:
         shift = 14 - math.frexp(largest)[1]
-        rounded = np.rint(np.ldexp(x, shift))
+        rounded = np.ldexp(x, shift)
+        np.rint(rounded, out=rounded)
         residual = a @ np.ldexp(rounded, -shift)
         residual[np.diag_indices(len(residual))] -= 1.0
-        mixed = math.sqrt(float(np.abs(residual).sum(axis=0).max() * np.abs(residual).sum(axis=1).max()))
-        if min(mixed, float(np.linalg.norm(residual))) < SURE:
-            return ExactArray.of_integers(rounded.astype(np.int64).ravel().tolist(), x.shape, -shift)
+        size = float(np.linalg.norm(residual))
+        np.abs(residual, out=residual)
+        mixed = math.sqrt(float(residual.sum(axis=0).max() * residual.sum(axis=1).max()))
+        if min(mixed, size) < SURE:
+            return ExactArray(x.shape, (in_smallest_type(rounded.astype(np.int64), -shift),))
     shift = max(0, math.ceil(math.log2(max(norm, 1e-300) * math.sqrt(len(a)))) + 6)
     if largest * 2.0**shift >= 2.0**62:
         shift = 61 - math.frexp(largest)[1]
-    return ExactArray.of_integers(np.rint(np.ldexp(x, shift)).astype(np.int64).ravel().tolist(), x.shape, -shift)
+    return ExactArray(x.shape, (in_smallest_type(np.rint(np.ldexp(x, shift)).astype(np.int64), -shift),))
 
 
 LARGE = 500
@@ -192,15 +196,23 @@ def approx_inverse64(a: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """
     with np.errstate(all="ignore"):
         try:
-            factor = scipy.linalg.cho_factor(a @ a.T, lower=True, check_finite=False)
-            x: NDArray[np.float64] = np.ascontiguousarray(scipy.linalg.cho_solve(factor, a, check_finite=False).T)
+            # one name at a time, and in place where that is possible: each of these arrays may take gigabytes
+            x: NDArray[np.float64] = np.ascontiguousarray(_solved(a @ a.T, a).T)
         except (scipy.linalg.LinAlgError, ValueError):
             return approx_right_inverse(a) if bool(np.isfinite(a).all()) else None
-        residual = -(a @ x)
+        residual = a @ x
+        np.negative(residual, out=residual)
         residual[np.diag_indices(len(a))] += 1.0
         size = float(np.linalg.norm(residual))
         if not size < CONVERGES:
             return approx_right_inverse(a) if bool(np.isfinite(a).all()) else None
         if size > REFINED:
-            x = x + x @ residual
+            x += x @ residual
     return x if bool(np.isfinite(x).all()) else None
+
+
+def _solved(gram: NDArray[np.float64], a: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve ``gram Y = a`` by Cholesky, overwriting the symmetric matrix."""
+    factor = scipy.linalg.cho_factor(gram.T, lower=True, overwrite_a=True, check_finite=False)
+    solution: NDArray[np.float64] = scipy.linalg.cho_solve(factor, a, check_finite=False)
+    return solution

@@ -1,8 +1,8 @@
 """The rank of Psi(U): a ladder of proofs, cheapest first.
 
 Structure where it is cheap; in binary64 R2 (Gram matrix and residual Cholesky) or, when a certificate is wanted, R1 (a
-right inverse, which is what a certificate carries); R1 in Arb; structural deficiency; where the features are rational
-numbers their exact rank (R6); R3 with doubling precision.
+right inverse, which is what a certificate carries); R1 in double-double; R1 in Arb; structural deficiency; where the
+features are rational numbers their exact rank (R6); R3 with doubling precision.
 ``PROVED`` needs a right inverse whose residual is certified, or a nonzero minor of exact numbers; ``REFUTED`` needs a
 structural reason or the exact rank; everything else is ``UNDECIDED``.
 "Not certified" never means "rank deficient".
@@ -81,7 +81,7 @@ def prove_rank(
     features
         Enclosure of Psi in binary64, or by Arb at 64 bits; higher rungs make their own.
     max_bits
-        Last precision tried (64, 128, ... up to this); below 64, of an enclosure in binary64: no other.
+        Last precision tried: of an enclosure in binary64 below 64 no other, from 106 on double-double; 64, 128, ...
     stage
         Progress display.
     tight
@@ -297,19 +297,12 @@ class _Ladder:
         stated = found.rational and found.followed and rational_activations(self.features.network)
         unsaid = "" if stated else " (not stated in the certificate)"
         if found.rank == n and found.rational:
-            reason = f"rank Psi(U) = {n}: some {n} x {n} minor of rational features is not 0 (not 0 modulo a prime); "
-            return self._result(Verdict.PROVED, f"{reason}no bound of sigma_N{unsaid}", exact=found)
+            return self._result(Verdict.PROVED, f"{found.words(n)}; no bound of sigma_N{unsaid}", exact=found)
         if found.rank == n or not (found.exact or found.rational):
             return None
         if not found.exact:
-            return self._undecided(
-                f"all features are rational numbers, and modulo a prime their rank is {found.rank} < N = {n}, so full "
-                "rank is most unlikely and no precision would show it; the exact rank is too large a computation: take "
-                "fewer samples or units, or shorter numbers"
-            )
-        words = "in exact rational arithmetic" if found.rational else "by exact relations between the samples' features"
-        what = f"rank Psi(U) {'=' if found.rational else '<='} {found.rank} < N = {n}, {words}{unsaid}"
-        return replace(self._refuted(Deficiency("exact-rank", found.rank, what)), exact=found)
+            return self._undecided(found.words(n))
+        return replace(self._refuted(Deficiency("exact-rank", found.rank, found.words(n) + unsaid)), exact=found)
 
     def _too_long_for_arb(self, limit: float) -> bool:
         n, m = self.features.samples, self.features.columns

@@ -122,6 +122,31 @@ class ExactRank(Brief):
     seconds: float = 0.0
     primes: int = 1
 
+    def words(self, samples: int) -> str:
+        """What is known of the rank of Psi(U), (N, M), in a sentence.
+
+        Parameters
+        ----------
+        samples : int
+            The number N of samples.
+
+        Returns
+        -------
+        str
+            The sentence.
+        """
+        n = samples
+        if self.rank == n:
+            return f"rank Psi(U) = {n}: some {n} x {n} minor of rational features is not 0 (not 0 modulo a prime)"
+        if not self.exact:
+            return (
+                f"all features are rational numbers, and modulo a prime their rank is {self.rank} < N = {n}, so full "
+                "rank is most unlikely and no precision would show it; the exact rank is too large a computation: take "
+                "fewer samples or units, or shorter numbers"
+            )
+        how = "in exact rational arithmetic" if self.rational else "by exact relations between the samples' features"
+        return f"rank Psi(U) {'=' if self.rational else '<='} {self.rank} < N = {n}, {how}"
+
 
 def rational_features(network: Network, u: Array, inputs: Array) -> RationalFeatures | str:
     """Psi(U) in exact numbers and symbols.

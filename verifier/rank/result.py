@@ -24,7 +24,8 @@ class RankResult(Decided, Shown):
 
     When PROVED, ``sigma_lower`` is the best proved lower bound of sigma_N; ``bound`` and ``witness`` are what a
     certificate states (R1, R3), ``gram`` is R2's evidence. ``deficiency`` is set when REFUTED; ``exact`` if R6 decided,
-    which bounds no singular value (``sigma_lower`` is 0 then); ``attempts`` tells the ladder's story with its costs.
+    which bounds no singular value (``sigma_lower`` is 0 then); ``precision`` is that of Arb's balls, in the proof or
+    in a check of it; ``attempts`` tells the ladder's story with its costs.
 
     Examples
     --------

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -321,6 +321,22 @@ def _maker(job: TileJob, folder: Path) -> Maker:
     return Maker(TileFolder(folder), job.identity.cut, rows, backend, record)
 
 
+@dataclass(slots=True)
+class _Reused:
+    """Makes an executor only where the last one is of no use: a worker keeps its problem from round to round."""
+
+    workers: Workers
+    executor: Executor | None = None
+    usable: bool = False
+
+    def make(self) -> Executor:
+        """The last executor at the beginning of a round, a new one after it broke."""
+        if self.executor is None or not self.usable:
+            self.executor = self.workers.make()
+        self.usable = False
+        return self.executor
+
+
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
     """Workers, and the case that they work for."""
@@ -347,8 +363,12 @@ class Elsewhere:
             job = TileJob(case=self.case, folder=str(work.path.resolve()), identity=work.identity, task=task)
             return executor.submit(run_tile, job)
 
+        reused = _Reused(self.workers)
+        workers = replace(self.workers, make=reused.make)
+
         def run(tasks: Sequence[Task], done: Done) -> None:
-            for task, result in completed(self.workers, tasks, submit):
+            reused.usable = True
+            for task, result in completed(workers, tasks, submit):
                 if isinstance(result, Failure):
                     raise InputError(f"tile {task.name}: {result.message}")
                 if result.unable:

@@ -18,7 +18,9 @@ def _prove(known: Known) -> Finding:
     if not grouping.has_duplicates:
         frozen = "no two samples with equal frozen logits are equal"
         return does_not_apply("all samples are distinct" if grouping.dataset.offset is None else frozen)
-    counts = f"{total} samples, {distinct} distinct"
+    groups = len(grouping.equal)
+    counts = f"{total} samples, {distinct} distinct; {groups} group{'s' if groups > 1 else ''} of equal ones: "
+    counts += grouping.equal_words
     targets = grouping.dataset.targets
     if targets is not None:
         return _of_targets(TargetLoss(targets, grouping.dataset.multiplicities), counts)
@@ -26,7 +28,7 @@ def _prove(known: Known) -> Finding:
         return Finding(Verdict.PROVED, f"{counts}; equal samples have equal labels")
     low, high = grouping.infimum or (0.0, 0.0)
     words = (
-        f"{counts}, {len(grouping.conflicts)} with conflicting labels: Phi is never below the groups' entropy, which "
+        f"{counts}; {len(grouping.conflicts)} with conflicting labels: Phi is never below the groups' entropy, which "
         f"is at least {at_least(low)} and at most {at_most(high)}; it is the infimum if some U has full rank"
     )
     return Finding(Verdict.PROVED, words)
@@ -40,7 +42,7 @@ def _of_targets(loss: TargetLoss, counts: str) -> Finding:
         infimum = loss.infimum()
         low, high = at_least(round_down(infimum)), at_most(round_up(infimum))
     words = (
-        f"{counts}, some with different targets: Phi is never below their spread around their means, which is at least "
+        f"{counts}; some with different targets: Phi is never below their spread around their means, which is at least "
         f"{low} and at most {high}; it is the infimum if some U has full rank"
     )
     return Finding(Verdict.PROVED, words)

@@ -34,7 +34,9 @@ FULL_RANK_HERE = Statement(
     "mirrored or constant units, too few monomials",
     proved_in=(
         "rank/certify.py",
+        "rank/residual.py",
         "rank/float_inverse.py",
+        "rank/double_double_inverse.py",
         "rank/right_inverse.py",
         "rank/gram.py",
         "rank/deficiency.py",

@@ -16,7 +16,8 @@ fixed vector, such as o, ``sum P_j' v_j = sum P_j (d_j - mean d)(v_j - o)`` and 
     + \bigl(\sum_j P_j r_j^2\bigr)^{1/2} \bigl(\sum_j P_j \|v_j\|^2 - \|o\|^2\bigr)^{1/2} \Bigr)
     + \gamma_{2s+8} \sum_j P_j \|v_j\| ,
 
-the last term for the roundings of the quotients and of the product over s terms.
+the last term for the roundings of the quotients and of the product over s terms; with ``||P|| ||v||_F``, which is no
+less, in place of ``sum P_j ||v_j||`` where a product's error is relative to norms (`Numbers.by_terms`).
 """
 
 from __future__ import annotations
@@ -127,6 +128,8 @@ def attend(ops: FloatBalls, q: Enclosed, k: Enclosed, v: Enclosed, square: Fract
     means = [upper(xp.sum(weight * part, axis=-1, keepdims=True), 2 * s + 16)
              for part in (rv, moved * moved, nv, nv * nv)]  # fmt: skip
     radius, squares, size, second = means
+    if not numbers.by_terms:
+        size = upper(two_norm(xp, weight, (inner,)) * two_norm(xp, nv, (inner,)), 16)
     rounding, o = numbers.slack(8, product=s, total=s) * size, head(mid)
     norm = xp.sqrt(xp.sum(o * o, axis=-1, keepdims=True)) * (1.0 - 8.0 * (int(mid.shape[-1]) + 16) * U)
     least = xp.maximum(norm - upper(rounding, 2), xp.asarray(0.0, dtype=xp.float64)) * (1.0 - 8.0 * U)

@@ -47,6 +47,9 @@ class Numbers:
     slight = 1e-12
     """Where one bound per entry is known, too, sharper norms matter at errors above this part of the values."""
 
+    by_terms = True
+    """Whether a product's error is relative to the sum of the terms' magnitudes, not only to the product of norms."""
+
     word = 8
     """Bytes of a midpoint."""
 
@@ -60,8 +63,9 @@ class Numbers:
     def slack(self, more: int, *, product: int = 0, total: int = 0) -> float:
         """Bound what roundings do: ``more`` of them, a product's over so many terms, and a sum's over so many.
 
-        Guarantee: relative to the sum of the magnitudes of what is added up, or for products to the product of the
-        2-norms of rows and columns; of a product the two roundings of Jeannerod and Rump (`bounds`) are in ``more``.
+        Guarantee: relative to the sum of the magnitudes of what is added up, but for products, unless `by_terms`, to
+        the product of the 2-norms of row and column. The two roundings that Jeannerod and Rump (`bounds`) add to those
+        of a product are in ``more``.
         """
         return gamma(product + total + more)
 

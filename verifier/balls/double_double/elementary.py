@@ -31,22 +31,28 @@ below -708 the argument is taken as -708, value and truth are then in ``[0, 2^-1
 **tanh** ``= sign(t) (1 - F)/(1 + F)``, ``F = exp(-2|t|)``. 1 and F_hi are added without error, the low parts with one
 rounding: errors of 10 F + 1 and 10 F + 1.5 u^2 (low parts below 2^-53 and 1.5 2^-53; both parts are larger than their
 low parts, so that `fast_two_sum` may normalise them: F >= 1/2 makes 1 - F_hi exact and a multiple of 2^-53). `divide`
-adds `DIVIDE`: ``(10 F + 1)/D + N (10 F + 1.5)/D^2 + 14.01 N/D`` is largest at F = 0: 16.6 u^2 absolutely. **sigmoid**
-``1/(1 + E)`` or ``E/(1 + E)``, ``E = exp(-|t|)``: ``(10 E + 1.5)/D^2 + 14.01/D`` and ``(E/D)(10 + (10 E + 1.5)/D +
-14.01)`` are at most 15.6 u^2 absolutely.
+adds `DIVIDE`: ``(10 F + 1)/D + N (10 F + 1.5)/D^2 + 14.01 N/D`` is largest at F = 0: 16.6 u^2 absolutely.
 
-**log**, x in [2^-900, 2^900]: with an untrusted y0, ``log x = y0 + log(1 + w)``, ``w = x e^(-y0) - 1``, within ``10 +
-8.01`` u^2 (`EXP`, `MULTIPLY`; the difference of the leading part and 1 is exact). ``|w| <= 2^-40`` is tested, so ``w -
-w^2/2`` is log(1 + w) within 2^-121; its roundings are nil, and adding it to y0 rounds by ``u^2 |log x|`` and little:
-18.1 u^2 + 1.1 u^2 |log x|. **softplus** ``= max(t, 0) + log(1 + E)``: 1 + E is off by 10 E + 1.5, 5.75 relatively,
-``log(1 + E) <= 0.7``: 24.7 u^2, and `ADD` of the result.
+**sigmoid** ``1/(1 + E)`` or ``E/(1 + E)``, ``E = exp(-|t|)``: ``(10 E + 1.5)/D^2 + 14.01/D`` and ``(E/D)(10 + (10 E +
+1.5)/D + 14.01)`` are at most 15.6 u^2 absolutely.
+
+**log**, x in [2^-890, 2^890]: with an untrusted y0, ``log x = y0 + log(1 + w)``, ``w = x e^(-y0) - 1``, within ``10 +
+8.01`` u^2 (`EXP`, `MULTIPLY`; the difference of the leading part and 1 is exact, a multiple of 2^-53 and, unless it is
+0, not below the low part, so that `fast_two_sum` makes a pair of w). ``|w| <= 2^-40`` is tested, so ``w_hi + (w_lo -
+w_hi^2/2)`` is log(1 + w) within 2^-121, its rounding below 2^-133 (w_hi w_lo is, too: without a pair it would be
+2^-93), and adding it to y0 rounds by ``u^2 |log x|`` and little: 18.1 u^2 + 1.1 u^2 |log x|.
+
+**softplus** ``= max(t, 0) + log(1 + E)``: 1 + E is off by 10 E + 1.5, 5.75 relatively, ``log(1 + E) <= 0.7``: 24.7 u^2,
+and `ADD` of the result.
 
 **sqrt** ``= s + (x - s^2)/(2 s)``, s = fl(sqrt(x_hi)): ``x_hi - s^2`` is a `two_product` and exact differences, rounded
 at 2.01 u x_hi, then with x_lo at 3.01 u x_hi, divided by 2s: 2.51 u^2; the quotient rounds by 1.51 u^2, and what
-Newton's step leaves is ``(3.01 u)^2/8`` = 1.14 u^2: 5.2 u^2 relatively; below 2^-900 all is smaller than 2^-498.
-**inverse_root** y + y e (1/2 + 3 e/8), ``e = 1 - x y^2``, y = fl(1/sqrt(x_hi)) with 2.01 u: ``|e| <= 5.1 u``, off by
-`MULTIPLY` and one rounding, 13.2 u^2, halved; the correction 2.55 u y goes through three roundings: 14.3 u^2
-relatively.
+Newton's step leaves is ``(3.01 u)^2/8`` = 1.14 u^2: 5.2 u^2 relatively. Below 2^-899 root and correction are wrong by
+less than 2^-450 whatever underflows.
+
+**inverse_root**, x in [2^-890, 2^890]: y + y e (1/2 + 3 e/8), ``e = 1 - x y^2``, y = fl(1/sqrt(x_hi)) with 2.01 u:
+``|e| <= 5.1 u``, off by `MULTIPLY` and one rounding, 13.2 u^2, halved; the correction 2.55 u y goes through three
+roundings: 14.3 u^2 relatively.
 """
 
 from __future__ import annotations
@@ -93,9 +99,9 @@ EXP_LOW, EXP_HIGH = -708.0, 709.0
 """``e^-708`` is above the smallest normal number, ``e^709`` below the largest number."""
 EXP_FLUSHED = 2.0**-1020
 """Absolute error of exp beside the relative one: what underflows, and all below -708."""
-SQRT_FLUSHED = 2.0**-498
+SQRT_FLUSHED = 2.0**-450
 """Absolute error of sqrt beside the relative one."""
-LOG_RANGE = 2.0**900
+LOG_RANGE = 2.0**890
 """Logarithms and inverse roots are taken of numbers up to this, and from its inverse on."""
 LOG_CHECK = 2.0**-40
 """``|x exp(-y) - 1|`` above refuses the library's logarithm y."""
@@ -272,7 +278,7 @@ def softplus(xp: Any, t: Pair) -> Pair:
 
 
 def log(xp: Any, x: Pair) -> Pair:
-    """Natural logarithm of numbers in [2^-900, 2^900].
+    """Natural logarithm of numbers in [2^-890, 2^890].
 
     Guarantee: ``|result - log x| <= (LOG + LOG_SIZE |log x|) U2``.
 
@@ -283,13 +289,13 @@ def log(xp: Any, x: Pair) -> Pair:
     """
     y = xp.log(x.hi)
     product = multiply(x, exp(xp, of_floats(xp, -y)))
-    w = product.hi
-    w -= 1.0
-    if not bool(xp.all(xp.abs(w) <= LOG_CHECK)):
+    above = product.hi - 1.0
+    if not bool(xp.all(xp.abs(above) <= LOG_CHECK)):
         raise LogarithmRefused("the array library's log is not the inverse of exp to 2^-40")
-    rest = product.lo
-    rest -= 0.5 * w * w
-    total = two_sum(y, w)
+    w = fast_two_sum(above, product.lo)
+    rest = w.lo
+    rest -= 0.5 * w.hi * w.hi
+    total = two_sum(y, w.hi)
     rest += total.lo
     return fast_two_sum(total.hi, rest)
 
@@ -310,7 +316,7 @@ def sqrt(xp: Any, x: Pair) -> Pair:
 
 
 def inverse_root(xp: Any, x: Pair) -> Pair:
-    """``1 / sqrt(x)`` for x in [2^-900, 2^900]. Guarantee: relative error at most ``INVERSE_ROOT U2``."""
+    """``1 / sqrt(x)`` for x in [2^-890, 2^890]. Guarantee: relative error at most ``INVERSE_ROOT U2``."""
     y = 1.0 / xp.sqrt(x.hi)
     z = multiply(x, two_product(y, y))
     e = 1.0 - z.hi
@@ -321,7 +327,7 @@ def inverse_root(xp: Any, x: Pair) -> Pair:
 
 
 def reciprocal(xp: Any, x: Pair) -> Pair:
-    """``1 / x`` for ``|x|`` in [2^-900, 2^900]. Guarantee: relative error at most ``DIVIDE U2``."""
+    """``1 / x`` for ``|x|`` in [2^-890, 2^890]. Guarantee: relative error at most ``DIVIDE U2``."""
     return divide(of_floats(xp, xp.ones_like(x.hi)), x)
 
 

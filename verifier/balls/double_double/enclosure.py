@@ -9,12 +9,7 @@ from verifier.balls.binary64.graph_arithmetic import Shared
 from verifier.balls.binary64.row_enclosure import BITS, RowEnclosure
 from verifier.balls.double_double.graph_arithmetic import DoubleDoubleBalls
 from verifier.balls.double_double.pair import not_error_free
-
-CONTRACTED = (
-    "the array library does not add or multiply binary64 numbers one operation at a time "
-    "(it contracts or reassociates them); use another one"
-)
-"""What is said of a library that fails the test of error-free transformations."""
+from verifier.balls.double_double.products import NOT_ERROR_FREE
 
 
 @dataclass(repr=False)
@@ -59,5 +54,5 @@ class DoubleDoubleEnclosure(RowEnclosure):
     @cached_property
     def _shared(self) -> Shared:
         """What the blocks share; the library's error-free transformations are tested first."""
-        self.record.doubt(not_error_free(self.backend), CONTRACTED)
+        self.record.doubt(not_error_free(self.backend), NOT_ERROR_FREE)
         return Shared(self.backend, self.record, self.network.views(self.u))

@@ -53,6 +53,7 @@ class PairNumbers(Numbers):
     unit = UNIT
     exp_error = (EXP + 0.01) * U2
     slight = 0.0
+    by_terms = False
     word = 16
     checked = True
 

@@ -36,8 +36,6 @@ from numpy.typing import NDArray
 
 from verifier.balls.binary64.backend import Backend
 from verifier.balls.binary64.bounds import U
-from verifier.balls.exact import ExactArray
-from verifier.balls.limbs import compact
 
 Array = Any
 """An array of the backend's library."""
@@ -230,20 +228,6 @@ def all_finite(backend: Backend, x: Pair) -> bool:
     Guarantee: True implies that every number of both arrays is finite.
     """
     return backend.all_finite(x.hi) and backend.all_finite(x.lo)
-
-
-def to_exact(backend: Backend, x: Pair) -> ExactArray:
-    """Return the numbers as an exact array.
-
-    Guarantee: exactly ``hi + lo``, entry by entry.
-
-    Raises
-    ------
-    ValueError
-        If one of them is not finite.
-    """
-    parts = [np.array(backend.numpy(part), dtype=np.float64, order="C") for part in x]
-    return ExactArray(parts[0].shape, tuple(compact(part) for part in parts))
 
 
 def map_pairs(backend: Backend, function: Callable[..., Pair], *values: Pair) -> Pair:

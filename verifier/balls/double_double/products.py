@@ -41,16 +41,26 @@ from verifier.balls.double_double.pair import (
     of_floats,
     two_sum,
 )
-from verifier.balls.double_double.slices import FIRST, LENGTH, MOST_SLICES, Cut, Sliced, cut_of, of_lines, sliced
+from verifier.balls.double_double.slices import (
+    FIRST,
+    LENGTH,
+    MOST_SLICES,
+    Cut,
+    Sliced,
+    cut_of,
+    memory,
+    of_lines,
+    sliced,
+)
 
 BITS = 100
 """Bits of a product, relative to the norms of its lines, that are aimed at by default."""
 
-SIDE = 1280
-"""Columns of a right factor that are cut at a time, and rows of a left one unless they are short."""
+COLUMNS = 1280
+"""Columns of a right factor that are cut at a time."""
 
-BLOCK = 2**21
-"""Entries that are cut or made at a time if rows are short: the slots of both factors take at most 450 MB."""
+ROWS, BLOCK = 400, 2**19
+"""Rows of a left factor that are cut at a time, or as many as have so many entries: memory is reused."""
 
 NOT_ERROR_FREE = "sums and products are not transformed without error: the library contracts or reassociates them"
 """What is said of a library that fails `not_error_free`."""
@@ -162,10 +172,12 @@ def matmul(backend: Backend, a: Pair | Array, b: Pair | Array, record: Products,
     cut = plan(max(1, k), bits)[0]
     for inner in pieces(k, LENGTH) if min(m, k, n) > 0 else []:
         own = cut_of(inner.stop - inner.start, cut.slices)
-        for columns in pieces(n, SIDE):
-            right = sliced(backend, _part(b, inner, columns), own, right=True)
-            for rows in pieces(m, max(SIDE, BLOCK // max(own.length, columns.stop - columns.start))):
-                left = sliced(backend, _part(a, rows, inner), own, right=False)
+        across, down = pieces(n, COLUMNS), pieces(m, max(ROWS, BLOCK // max(own.length, min(n, COLUMNS))))
+        rooms = [memory(backend, own, own.length * parts[0].stop) for parts in (down, across)]
+        for columns in across:
+            right = sliced(backend, _part(b, inner, columns), own, rooms[1], right=True)
+            for rows in down:
+                left = sliced(backend, _part(a, rows, inner), own, rooms[0], right=False)
                 products = [backend.matmul(x, y, record) for x, y in zip(left.slots, right.slots, strict=True)]
                 _combine(backend, products, own, (left, right), c, (rows, columns), first=inner.start == 0)
     return _finite(backend, c)
@@ -203,8 +215,9 @@ def matmul_stack(backend: Backend, a: Pair | Array, b: Pair | Array, record: Pro
     cut = plan(max(1, k), bits)[0]
     for inner in pieces(k, LENGTH) if min(count, m, k, n) > 0 else []:
         own = cut_of(inner.stop - inner.start, cut.slices)
-        left = sliced(backend, _part(a, ..., inner), own, right=False)
-        right = sliced(backend, _part(b, ..., inner, slice(None)), own, right=True)
+        rooms = [memory(backend, own, count * side * own.length) for side in (m, n)]
+        left = sliced(backend, _part(a, ..., inner), own, rooms[0], right=False)
+        right = sliced(backend, _part(b, ..., inner, slice(None)), own, rooms[1], right=True)
         products = [backend.matmul_stack(x, y, record) for x, y in zip(left.slots, right.slots, strict=True)]
         _combine(backend, products, own, (left, right), c, (slice(0, count), ...), first=inner.start == 0)
     return _finite(backend, c)

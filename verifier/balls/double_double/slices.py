@@ -14,9 +14,10 @@ and with ``beta <= 25``
 .. math:: \|x_1\|_2 \le X := 2^{25} + \sqrt k / 2, \qquad |x_s| \le 2^{\beta - 1}, \quad
           \|x_s\|_2 \le L := \sqrt k\, 2^{\beta - 1} \ (s \ge 2), \qquad \|r\|_2 \le \rho := 0.501 \sqrt k\, 2^{-e_q}.
 
-**Exact products.** The entries of ``X_s Y_s`` and of ``(X_s + X_t)(Y_s + Y_t)`` are sums of integers whose magnitudes
-add up to at most ``max(X + L, 2L)^2`` (Cauchy and Schwarz); beta is the largest number for which that is at most 2^53.
-So every partial sum, in any order, fused or not, is an integer of at most 2^53: the computed products are exact. So are
+**Exact products.** beta is the largest number up to 25 with ``k 4^beta <= 2^53``, that is ``2L <= 2^26.5``; then
+``X + L <= 2^26.5``, too. The entries of ``X_s Y_s`` and of ``(X_s + X_t)(Y_s + Y_t)`` are sums of integers whose
+magnitudes add up to at most ``max(X + L, 2L)^2 <= 2^53`` (Cauchy and Schwarz). So every partial sum, in any order,
+fused or not, is an integer of at most 2^53: the computed products are exact. So are
 
 .. math:: X_s Y_t + X_t Y_s = (X_s + X_t)(Y_s + Y_t) - X_s Y_s - X_t Y_t
 
@@ -32,7 +33,6 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -64,12 +64,17 @@ _SHIFT = 1.5 * 2.0**52
 class Cut:
     """How lines of length k are cut: the number q of slices, and the bits beta of each but the first.
 
-    Guarantee: ``max(X + L, 2L)^2 <= 2^53`` with the module's X and L, so that products of slices are exact.
+    Guarantee: ``k 4^beta <= 2^53``, so that products of slices are exact.
     """
 
     length: int
     slices: int
     bits: int
+
+    @property
+    def products(self) -> int:
+        """The number of matrix products, and so of slots of a factor."""
+        return self.slices * (self.slices + 1) // 2 + 2
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -91,11 +96,10 @@ class Cut:
         return 0.501 * math.sqrt(self.length) * 2.0 ** -self.exponent(self.slices - 1)
 
 
-@lru_cache(maxsize=256)
 def cut_of(length: int, slices: int) -> Cut:
-    """Return how lines are cut into so many slices.
+    """Return how lines are cut into so many slices, each of as many bits as keep products exact.
 
-    Guarantee: as `Cut`: the condition is tested in integers.
+    Guarantee: as `Cut`.
 
     Parameters
     ----------
@@ -104,11 +108,6 @@ def cut_of(length: int, slices: int) -> Cut:
     slices : int
         Number q, 1 to `MOST_SLICES`.
 
-    Returns
-    -------
-    Cut
-        With the most bits that the guarantee allows.
-
     Raises
     ------
     ValueError
@@ -116,12 +115,7 @@ def cut_of(length: int, slices: int) -> Cut:
     """
     if not 1 <= length <= LENGTH or not 1 <= slices <= MOST_SLICES:
         raise ValueError(f"cut_of({length}, {slices}): the length must be in 1..{LENGTH}, slices in 1..{MOST_SLICES}")
-    root = math.isqrt(length - 1) + 1  # at least sqrt(k)
-    limit = math.isqrt(2**53)
-    bits = MOST_BITS
-    while max(2**FIRST + root // 2 + 1 + root * 2 ** (bits - 1), 2 * root * 2 ** (bits - 1)) > limit:
-        bits -= 1
-    return Cut(length, slices, bits)
+    return Cut(length, slices, min(MOST_BITS, (53 - (length - 1).bit_length()) // 2))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -152,15 +146,17 @@ def _scales(backend: Backend, x: Pair, axis: int) -> tuple[Array, Array]:
     return backend.asarray(np.ldexp(1.0, exponents)), backend.asarray(np.ldexp(1.0, -exponents))
 
 
-def _buffer(backend: Backend, count: int, shape: tuple[int, ...]) -> tuple[Array, ...]:
-    """Matrices of one shape in one piece of memory, which lie alike: the canary then tests one layout for all."""
-    size = math.prod(shape)
-    stride = -(-size * WORD // LINE) * LINE // WORD
-    flat = backend.xp.empty((count * stride,), dtype=backend.xp.float64)
-    return tuple(backend.xp.reshape(flat[k * stride : k * stride + size], shape) for k in range(count))
+def _stride(size: int) -> int:
+    """Numbers from one slot of so many to the next: whole lines of a cache, so that all slots lie alike."""
+    return -(-size * WORD // LINE) * LINE // WORD
 
 
-def sliced(backend: Backend, x: Pair, cut: Cut, *, right: bool) -> Sliced:
+def memory(backend: Backend, cut: Cut, size: int) -> Array:
+    """Room for the slots of factors with at most so many entries, which one after the other are cut into it."""
+    return backend.xp.empty((cut.products * _stride(size),), dtype=backend.xp.float64)
+
+
+def sliced(backend: Backend, x: Pair, cut: Cut, room: Array, *, right: bool) -> Sliced:
     """Cut a factor of a matrix product, or a stack of factors, line by line.
 
     Guarantee: the module's identities and bounds, for every line.
@@ -173,6 +169,8 @@ def sliced(backend: Backend, x: Pair, cut: Cut, *, right: bool) -> Sliced:
         The factor; its low part is None where there is none.
     cut : Cut
         For lines of length k.
+    room : ndarray
+        Where the slots are put, of `memory`; they hold until something else is cut into it.
     right : bool
         Whether lines are columns.
 
@@ -188,8 +186,9 @@ def sliced(backend: Backend, x: Pair, cut: Cut, *, right: bool) -> Sliced:
     """
     shape = tuple(int(n) for n in x.hi.shape)
     sigma, inverse = _scales(backend, x, -2 if right else -1)
-    slots = _buffer(backend, cut.slices + len(cut.pairs) + 2, shape)
-    rows = max(1, backend.chunk * shape[0] // max(1, math.prod(shape)))
+    size = math.prod(shape)
+    starts = range(0, cut.products * _stride(size), _stride(size))
+    slots = tuple(backend.xp.reshape(room[start : start + size], shape) for start in starts)
 
     def work(part: slice) -> None:
         scale = of_lines(inverse, part)
@@ -197,7 +196,7 @@ def sliced(backend: Backend, x: Pair, cut: Cut, *, right: bool) -> Sliced:
         for slot, values in zip(slots, _cut(x.hi[part, ...] * scale, low, cut, right), strict=True):
             slot[part, ...] = values
 
-    backend.in_chunks(work, shape[0], rows)
+    backend.in_chunks(work, shape[0], max(1, backend.chunk * shape[0] // size))
     return Sliced(slots, sigma)
 
 

@@ -131,7 +131,7 @@ def layout(n: int, m: int, memory: int, *, rows: int | None = None) -> Layout:
     """
     width = min(m, BLOCK)
     most = largest_tile(memory, width) if rows is None else rows
-    if most < min(n, SMALLEST_TILE):
+    if rows is None and most < min(n, SMALLEST_TILE):
         need = task_bytes(min(n, SMALLEST_TILE), width) / 2**30
         raise InputError(f"memory of {memory / 2**30:.2g} GiB: the smallest task takes {need:.2g} GiB; allow more")
     tiles = -(-n // min(n, most))
