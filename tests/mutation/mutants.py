@@ -1233,14 +1233,14 @@ MUTANTS = {
         "landscape:_as_stated opposite 3",
     ),
     "landscape/test_minimum.py::test_other_points_are_better_only_if_they_are": ("landscape:with_better opposite 0",),
-    "balls/test_pairs.py::test_transformations_are_exact": (
+    "balls/test_pair_arithmetic.py::test_transformations_are_exact": (
         "balls/double_double/pair:two_sum term 8",
         "balls/double_double/pair:fast_two_sum term 2",
         "balls/double_double/pair:_halves term 4",
         "balls/double_double/pair:two_product statement 3",
         "balls/double_double/pair:two_product term 4",
     ),
-    "balls/test_pairs.py::test_operations_keep_their_relative_errors": (
+    "balls/test_pair_arithmetic.py::test_operations_keep_their_relative_errors": (
         "balls/double_double/pair:add term 1",
         "balls/double_double/pair:add term 2",
         "balls/double_double/pair:add_float term 0",
