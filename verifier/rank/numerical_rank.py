@@ -187,15 +187,17 @@ class Elimination:
     def _look(self, features: FeatureEnclosure) -> NumericalRank | None:
         return approx_numerical_rank(features, self.stage(f"rank: elimination at {features.precision} bits"))
 
-    def advice(self, too_slow: int | None) -> str:
+    def advice(self, too_slow: int | None, least: int = 0) -> str:
         """Say what would decide the rank, where R3 does not.
 
         Parameters
         ----------
         too_slow
             The precision that was not tried because it would take too long, if that is why R3 ended.
+        least
+            The precision that sigma_N seems to need.
         """
-        shown, doubled = self.last, 2 * self.max_bits
+        shown, doubled = self.last, max(2 * self.max_bits, least)
         if shown is None:
             slow = f"{too_slow} bits would take too long for this N and M"
             return slow if too_slow else f"max_bits = {doubled} may help"
