@@ -17,6 +17,7 @@ from verifier.network.initialise import initialise
 from verifier.rank import certify, double_double_rung
 from verifier.rank.approx import column_choices
 from verifier.rank.certify import prove_rank
+from verifier.rank.numerical_rank import Elimination, NumericalRank
 
 BACKEND = numpy_backend(1)
 
@@ -79,6 +80,14 @@ def test_precisions_that_it_sees_to_be_too_few_are_not_tried(monkeypatch):
     monkeypatch.setattr(certify, "prove_in_double_double", lambda *_: (None, "planted", 300))
     found, _ = prove_rank(FloatEnclosure(*close_samples(24), BACKEND), max_bits=128, guard=False, refute=False)
     assert not found.proved and found.reason.endswith("max_bits = 300 may help")
+
+
+@pytest.mark.parametrize("last, following", [(-350, 360), (-380, 400), (-450, 720)])
+def test_the_highest_precision_is_not_missed(monkeypatch, last, following):
+    network, u, x = close_samples(2)
+    seen = NumericalRank(2, 2, last, None, 180)
+    monkeypatch.setattr(Elimination, "_look", lambda *_: seen)
+    assert Elimination(400, certify.silent).next_bits(FeatureEnclosure(network, u, x, 180)) == following
 
 
 def test_what_double_double_does_not_enclose_is_left_to_arb(monkeypatch):

@@ -182,7 +182,10 @@ class Elimination:
             if bits > tried:
                 self.last = self._look(at_precision(features, bits)) or self.last
             self.hopeless = self.last.deficient and (bits >= CONVINCING or bits < self.max_bits)
-        return 2 * tried if self.last is None else self.last.enough_bits(2 * tried)
+        bits = 2 * tried if self.last is None else self.last.enough_bits(2 * tried)
+        # the doubling may start at any precision, so that it may miss the highest that is allowed
+        reached = self.last is None or not self.last.full or -self.last.last < self.max_bits
+        return self.max_bits if reached and tried < self.max_bits < bits else bits
 
     def _look(self, features: FeatureEnclosure) -> NumericalRank | None:
         return approx_numerical_rank(features, self.stage(f"rank: elimination at {features.precision} bits"))
