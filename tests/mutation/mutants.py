@@ -1115,9 +1115,23 @@ MUTANTS = {
         "rank:separating_layers boolean 1",
         "rank:separating_layers negation 0",
     ),
+    "checker/test_checker_quick.py::test_the_quick_way_is_taken_and_pays_for_every_rounding": (
+        "checker:multiply term 6",
+        "checker:multiply term 7",
+        "checker:multiply term 13",
+        "checker:multiply middle 11",
+        "checker:common_radius name 0",
+        "checker:common_radius branch 0",
+    ),
+    "checker/test_checker_extrema.py::test_rows_are_seen_again_where_the_frobenius_norm_is_not_enough": (
+        "checker:DescentClaim.again branch 0",
+        "checker:DescentClaim.scaled decided 0",
+    ),
     "checker/test_checker_extrema.py::test_the_corpus_of_extrema_and_descents": (
         "checker:DescentClaim.take term 0",
         "checker:DescentClaim.take term 1",
+        "checker:DescentClaim.take term 2",
+        "checker:DescentClaim.take term 3",
         "checker:DescentClaim.merge term 0",
         "checker:DescentClaim.lipschitz_bounds term 0",
         "checker:DescentClaim.lipschitz_bounds term 1",
@@ -1140,7 +1154,7 @@ MUTANTS = {
         "checker:check_no_strict_minimum comparison 0",
     ),
     "checker/test_checker_extrema.py::test_what_is_dropped_before_a_square_is_paid_for": (
-        "checker:norm_bounds term 10",
+        "checker:norm_bounds term 8",
     ),
     "checker/test_checker_extrema.py::test_norms_are_above_the_truth_and_become_sharp": ("checker:norm_bounds term 5",),
     "sigma/test_turning.py::test_both_programmes_agree": (

@@ -115,6 +115,16 @@ def test_beyond_its_reach_it_says_what_it_sees():
     assert found.sigma_lower == 0.0
 
 
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 1.0, 1.01, 3.0])
+def test_radii_take_their_share_of_sigma(share):
+    """Singular vectors of signs / sqrt(n): some matrix within the radii has ``sigma_N = (1 - share) n 2^-last``."""
+    n, last = 8, 60
+    found = r1.certify_inverse_pair(Given(graded(n, [0] * 7 + [last]), -last, np.full(n, share * 2.0**-last)))
+    left = (1 - Fraction(share)) * n
+    assert found.proved == (share < 1)
+    assert not found.proved or left * Fraction(99, 100) < Fraction(found.sigma_lower) * 2**last <= left
+
+
 @seeds(12)
 def test_singular_values_of_unimodular_and_wide_matrices(rng):
     """Integers of up to 100 bits with determinant 1 or with more columns: never above the truth."""

@@ -44,6 +44,9 @@ BASE, PER_NUMBER, PER_BALL, PER_INPUT, PER_CLASS = 3 * 10**8, 64, 450, 56, 24
 """Bytes: an idle checker; a number while it is read; a ball of a block of samples, in all its forms; a held number; a
 class of a sample in a window.
 """
+STORED_WHOLE, WHOLE_BITS, PER_WHOLE = ((15, 2), (31, 4)), 62, 52
+"""Bits of a right inverse's integers with their bytes in the file; bytes of one of up to so many bits while it is read.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +275,11 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
         peak = max(peak, PER_BALL * rows * size.widest * (4 if moves else 1))
     for claim in claims:
         if "right_inverse" in claim:
-            used = claim["right_inverse"]["shape"][0]
-            long = 16 + 8 * _words(_bits(claim["right_inverse"])) if _bits(claim["right_inverse"]) > 62 else 8
-            held += used * n * (long + _item(claim["right_inverse"]))
-            peak = max(peak, used * n * PER_NUMBER)
+            used, bits = claim["right_inverse"]["shape"][0], _bits(claim["right_inverse"])
+            long = 16 + 8 * _words(bits) if bits > 62 else 8
+            stored = next((width for most, width in STORED_WHOLE if bits <= most), _item(claim["right_inverse"]))
+            held += used * n * (long + stored)
+            peak = max(peak, used * n * (PER_WHOLE if bits <= WHOLE_BITS else PER_NUMBER))
         if _kind(claim) is BM:
             held_rows = MAX_HESSIAN_ROWS + _rows_of_hessian(size)
             peak = max(peak, PER_NUMBER * _theta(size) * (3 * held_rows + 6 * _theta(size)))

@@ -147,7 +147,7 @@ class _Ladder:
         if deficient is not None:
             return self._refuted(deficient)
         if isinstance(self.features, UnheldFeatures):
-            return self._undecided(self.features.reason)
+            return self._undecided(f"{self.features.reason}; `verifier rank CASE --work DIR` needs less memory")
         rational = rational_activations(self.features.network)
         # structure proves no full rank, and what is exact proves it of rational features only
         exactly: tuple[Rung, ...] = (self._exact_features,) if self.refute or rational else ()

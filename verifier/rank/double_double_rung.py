@@ -24,7 +24,7 @@ from verifier.rank.right_inverse import RankBound, RightInverse
 
 PAIR_BITS = 106
 """Bits that a pair of float64 holds: the rung is tried if as many are allowed."""
-SECONDS_PER_ENTRY, SECONDS_PER_PRODUCT = 2e-9, 2e-9
+SECONDS_PER_ENTRY, SECONDS_PER_PRODUCT = 1e-9, 3e-9
 """Measured costs of a multiply-add on one core: of enclosing Psi, and of the products of the right inverse."""
 PAIR_BYTES, MOST_BYTES = 16, 6 * 10**8
 """Bytes of a pair, and those that the pairs of Psi may take; the products take ten times as many."""

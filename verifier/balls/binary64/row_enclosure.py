@@ -91,6 +91,9 @@ class RowEnclosure(PsiEnclosure):
     engine: ClassVar[type[FloatBalls]]
     """The engine's arithmetic."""
 
+    rows: ClassVar[int] = 1
+    """Times `BLOCK_ROWS`: rows that make the engine's products fast."""
+
     first_bits: ClassVar[int]
     """Bits of Arb's precision that are more than the engine's in shallow networks."""
 
@@ -146,7 +149,7 @@ class RowEnclosure(PsiEnclosure):
         sizes = (math.prod(shape) for shape, v in zip(network.node_shapes, network.varies, strict=True) if v)
         word = self.engine.arithmetic.word
         row = word * max(self.columns, *sizes)
-        count = max(1, min(self.samples, max(BLOCK_BYTES // row, min(BLOCK_ROWS, MOST_BYTES // row))))
+        count = max(1, min(self.samples, max(BLOCK_BYTES // row, min(self.rows * BLOCK_ROWS, MOST_BYTES // row))))
         kept: list[tuple[slice, Block]] | None = [] if word * self.samples * self.columns <= CACHE_BYTES else None
         for start in range(0, self.samples, count):
             rows = slice(start, min(start + count, self.samples))
