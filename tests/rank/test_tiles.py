@@ -59,7 +59,6 @@ def empty(path: Path) -> Path:
 
 
 def worst_product(a, b):
-    """As far off as roundings allow, where nothing is negative."""
     return (a @ b) * (1.0 + 2 * ULP * (a.shape[1] // 2))
 
 
@@ -262,9 +261,8 @@ def test_the_factor_is_that_of_the_matrix_in_memory(tmp_path):
             assert np.abs(found[cut.edges[i], cut.edges[k]] - block).max() < 1e-13
 
 
-@pytest.mark.parametrize("scale", [1e200, 1e300])
-def test_overflow_is_a_reason(tmp_path, scale):
-    found = proved(tmp_path, scale * np.eye(3), cut_of((3, 3), 1, 1))
+def test_overflow_is_a_reason(tmp_path):
+    found = proved(tmp_path, 1e200 * np.eye(3), cut_of((3, 3), 1, 1))
     assert found.verdict is Verdict.UNDECIDED and "overflows" in found.reason
 
 

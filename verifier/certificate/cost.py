@@ -98,9 +98,9 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
     sampled = any(_kind(claim).needs_weights for claim in claims)
     yield Work(entries=n * d + size.weights if sampled else 0), FIRST_BITS
     swept = [claim for claim in claims if _kind(claim).swept]
-    for bits in sorted({claim["precision"] for claim in swept}):
+    for bits in sorted({_shared_bits(claim) for claim in swept}):
         yield _pass(size), bits
-        group = [claim for claim in swept if claim["precision"] == bits]
+        group = [claim for claim in swept if _shared_bits(claim) == bits]
         matrices = {ref for claim in group if _kind(claim) is not TC3 for ref in _outputs(claim)}
         yield _margins(size, len(matrices)), bits
         for claim in group:
@@ -133,6 +133,29 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield _of_two_networks(claim, size), bits
         elif kind.moves:
             yield _moving(claim, size), bits
+
+
+def _shared_bits(claim: StatedClaim) -> int:
+    """The precision of the pass that sees a claim: up to `FIRST_BITS` there is one, see `share_passes`."""
+    return max(int(claim["precision"]), FIRST_BITS)
+
+
+def share_passes(claims: Sequence[StatedClaim]) -> list[StatedClaim]:
+    """Raise precisions up to `FIRST_BITS` of the pass over the samples to the largest of them.
+
+    Parameters
+    ----------
+    claims
+        As they stand in a document.
+
+    Returns
+    -------
+    list of claims
+        The same ones, such that the checker evaluates the features once where few bits do.
+    """
+    short = {claim["precision"] for claim in claims if _kind(claim).swept and claim["precision"] <= FIRST_BITS}
+    raised = ({"precision": max(short)} if claim.get("precision") in short else {} for claim in claims)
+    return [claim | more if _kind(claim).swept else claim for claim, more in zip(claims, raised, strict=True)]
 
 
 def _kind(claim: StatedClaim) -> type[Claim]:

@@ -250,12 +250,13 @@ def _gram(
     screen, last = console(stderr=True), [time.monotonic()]
 
     def say(words: str, fraction: float, left: float) -> None:
-        rest = f", {time_left(left, left)} left" if left > 0.0 else ""
+        known = not math.isnan(left)
+        rest = f", {100 * fraction:.0f} %, {time_left(left, left)} left" if known else ""
         if screen.is_terminal:
             stage(f"{words}{rest}")(fraction)
-        elif left != left or time.monotonic() - last[0] > QUIET_SECONDS:
+        elif not known or time.monotonic() - last[0] > QUIET_SECONDS:
             last[0] = time.monotonic()
-            sys.stderr.write(f"{words}: {100 * fraction:.0f} %{rest}\n")
+            sys.stderr.write(f"{words}{rest}\n")
             sys.stderr.flush()
 
     with work_folder(place.work, problem, place.memory) as work, workers(place.jobs, None, place.scheduler) as found:

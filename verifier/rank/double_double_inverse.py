@@ -78,15 +78,6 @@ class PairInverse(Decided):
     x: Pair | None = None
     backend: Backend | None = None
 
-    @property
-    def bits_seen(self) -> float:
-        """About ``log2(||Psi||_F ||X||_2)`` for the last X, which sigma_N is not far above; 0 without one.
-
-        Guarantee: none. A right inverse in fewer bits is most unlikely to certify anything.
-        """
-        size = 0.0 if self.residual is None else self.residual.norm_a * self.residual.norm_x
-        return math.log2(size) if 0.0 < size < math.inf else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class _PairWitness:

@@ -99,10 +99,11 @@ class RowEnclosure(PsiEnclosure):
 
     @cached_property
     def precision(self) -> int:
-        """Bits of Arb's precision at which a checker's enclosures are expected to be narrower than these.
+        """Bits of Arb's precision at which a checker's enclosures are expected to be narrower than these."""
+        return self._bits_by_depth()
 
-        Arb's balls hold entries one by one, so that what they lose grows with depth where 2-norms grow less.
-        """
+    def _bits_by_depth(self) -> int:
+        """Arb's balls hold entries one by one, so that what they lose grows with depth where 2-norms grow less."""
         depth: list[int] = []
         for node in self.network.nodes:
             depth.append(max((depth[i] for i in node.reads), default=0) + (node.kind in MIXING))

@@ -44,6 +44,9 @@ UNIT = 1.07 * max(ADD, MULTIPLY, DIVIDE) * U2
 UNDERFLOW = 8.0 * TINY
 """What four operations lose by underflow, and the addition of so small a number rounds away."""
 
+LARGEST = 4096
+"""Weights up to this side have a sharp norm: its five products are few beside those of slices, and it pays by layer."""
+
 GROWTH = 1.0 + 2.0**-40
 """Pays for the products of so few and so small errors with each other, and for the roundings of slacks themselves."""
 
@@ -171,7 +174,7 @@ class PairNumbers(Numbers):
 
     def spectral_norm(self, x: Pair, *, rough: bool) -> float:
         """``||x||_2 <= ||hi||_2 + ||lo||_F`` from above."""
-        found = spectral_norm(self.backend, x.hi, self.record, rough=rough)
+        found = spectral_norm(self.backend, x.hi, self.record, rough=rough, largest=LARGEST)
         return found if self.exact(x) is not None else (found + frobenius_norm(self.backend, x.lo)) * GROWTH
 
     def kernel(self, sigma: Activation, x: Pair, *, overwrite: bool) -> Pair:
