@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import array_api_strict
+import flint
 import numpy as np
 import pytest
 from flint import arb
@@ -14,6 +17,7 @@ from test_binary64_guarantees import ARGUMENTS
 
 from verifier.balls.activation import tree_kernel
 from verifier.balls.binary64 import activation as activation64
+from verifier.balls.binary64 import elementary as elementary64
 from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.elementary import LogarithmRefused
 from verifier.balls.binary64.float_functions import FLOAT_FUNCTIONS, PAIRS, FloatFunction, Unsupported
@@ -252,3 +256,18 @@ def test_a_function_without_a_version_for_pairs_is_refused(monkeypatch):
         pair_kernel(activation("tanh"), XP)(Pair(np.ones(2), np.zeros(2)))
     with pytest.raises(Unsupported, match="tanh"):
         pair_bounds(Activation.from_expression("tanh(t) + t/7919"), -1.0, 1.0)
+
+
+def test_tables_are_made_by_one_thread_at_a_time(monkeypatch):
+    """Arb's precision is one for all threads: one that leaves its block would round what another is making."""
+    monkeypatch.setattr(elementary64, "_DEVICE_TABLES", {})
+    before = flint.ctx.prec
+
+    def precision_at_the_end():
+        with working_precision(192):
+            time.sleep(0.01)
+            return np.array([flint.ctx.prec])
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda name: elementary64.on_device(XP, name, precision_at_the_end)[0], "abcd"))
+    assert (found, flint.ctx.prec) == ([192] * 4, before)

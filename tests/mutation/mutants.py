@@ -908,6 +908,7 @@ MUTANTS = {
         "rank/tiles:TileFolder.column branch 1",
         "rank/tiles:TileFolder.record branch 1",
     ),
+    "rank/test_tiles.py::test_tiles_of_another_owner_do_not_count": ("rank/tiles:TileFolder.record branch 2",),
     "rank/test_tiles.py::test_a_factor_does_not_outlive_the_tiles_it_was_made_from": ("rank/tiles:standing branch 4",),
     "rank/test_inverse_guarantees.py::test_enclosure_part_counts_every_block": (
         "rank:residual_norm term 20",

@@ -43,8 +43,9 @@ def cut_of(shape, block, per, width=3):
     return Layout(gram_matrix.plan(*shape, block=block, width=width), per)
 
 
-def maker(path, a, cut, radii=None, backend=BACKEND):
-    return Maker(TileFolder(path), cut, lambda rows: MatrixEnclosure(backend, a[rows], radii), backend, Products())
+def maker(path, a, cut, radii=None, backend=BACKEND, owner=""):
+    folder = TileFolder(path, owner)
+    return Maker(folder, cut, lambda rows: MatrixEnclosure(backend, a[rows], radii), backend, Products())
 
 
 def proved(path, a, cut, *, tight=False, **options):
@@ -224,7 +225,9 @@ def test_residual_covers_any_rounding(tmp_path, monkeypatch):
     numbers = GramNumbers(rounding=0.0, moved=0.0, size=float(np.trace(h)), errors=(0.0, 0.0), midpoints=("", ""))
     work.folder.put(
         "gram_0_0",
-        lambda stream: write_tile(stream, [[h]], lambda panels: TileRecord("gram_0_0", (0, 0), panels, {}, numbers)),
+        lambda stream: write_tile(
+            stream, [[h]], lambda panels: TileRecord("gram_0_0", "", (0, 0), panels, {}, numbers)
+        ),
     )
     work.folder.put(Task(0, 0, shift).name, work.write(Task(0, 0, shift)))
     known = standing(work.folder, cut, shift)
@@ -353,6 +356,15 @@ def test_a_factor_does_not_outlive_the_tiles_it_was_made_from(tmp_path):
     shift = found.shift.hex()
     assert f"factor_{shift}_0_0" in left and f"factor_{shift}_1_0" not in left and f"factor_{shift}_2_1" not in left
     assert tiled_gram.TiledGram(other)().sigma_lower <= 2 * found.sigma_lower
+
+
+def test_tiles_of_another_owner_do_not_count(tmp_path):
+    """Of another problem or another layout, in a folder that was left behind or moved."""
+    found = proved(tmp_path, A, CUT)
+    assert len(standing(TileFolder(tmp_path), CUT, found.shift)) == 12
+    assert standing(TileFolder(tmp_path, "other"), CUT, found.shift) == {}
+    other = maker(tmp_path, 4.0 * A, CUT, owner="other")
+    assert tiled_gram.TiledGram(other)().sigma_lower == 4 * found.sigma_lower
 
 
 def test_altered_outcomes_are_not_trusted(tmp_path):

@@ -70,8 +70,8 @@ def elsewhere(case, executor, width=2):
     return tiling.Elsewhere(of_executor(executor, width), task)
 
 
-def found_in(path, case, helper=None):
-    problem = case_problem(case)
+def found_in(path, case, helper=None, seed=None):
+    problem = case_problem(case, seed=seed)
     with work_folder.work_folder(path, problem) as work:
         gram = tiling.OutOfCore(work, silent, helper)
         return prove(problem, Options(**RANK, gram=gram, threads=1, tight=True)).rank
@@ -157,6 +157,18 @@ def test_a_folder_belongs_to_one_problem_and_one_run(tmp_path, case, monkeypatch
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         work_folder.work_folder(tmp_path / "file", problem).__enter__()
+
+
+def test_tiles_of_another_problem_do_not_count(tmp_path, case):
+    """Whoever removes the file that says what a folder belongs to gets tiles made anew, no bound of the old problem."""
+    found = found_in(tmp_path / "work", case)
+    tiles = {file.name: file.read_bytes() for file in (tmp_path / "work").glob("*.tile")}
+    (tmp_path / "work" / work_folder.PROBLEM).unlink()
+    assert found_in(tmp_path / "work", case).sigma_lower == found.sigma_lower  # the same problem: they still count
+    assert tiles == {file.name: file.read_bytes() for file in (tmp_path / "work").glob("*.tile")}
+    (tmp_path / "work" / work_folder.PROBLEM).unlink()
+    other = found_in(tmp_path / "work", case, seed=7)
+    assert other.sigma_lower == found_in(tmp_path / "new", case, seed=7).sigma_lower != found.sigma_lower
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ MIN_BITS, MAX_BITS = 32, 16384
 def working_precision(bits: int) -> Iterator[None]:
     """Set python-flint's global precision to ``bits`` inside the ``with`` block and restore it afterwards.
 
-    python-flint keeps one precision per process: enclosures are computed inside such a block and nowhere else. The
-    value of
-    the precision affects how sharp an enclosure is, never whether it is one.
+    python-flint keeps one precision per process, for all its threads: enclosures are computed inside such a block and
+    nowhere else, and two threads must not be inside blocks at the same time. The value of the precision affects how
+    sharp an enclosure is, never whether it is one; but a table of rounded numbers is only as good as the precision.
 
     Guarantee: the precision is ``bits`` inside the block and what it was before on leaving it, also by an exception.
 

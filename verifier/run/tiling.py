@@ -162,7 +162,7 @@ def _maker(job: TileJob, folder: Path) -> Maker:
         network, u, inputs = kept.parts
         return FloatEnclosure(network, u, inputs[part], backend, record)
 
-    return Maker(TileFolder(folder), job.identity.cut, rows, backend, record)
+    return Maker(TileFolder(folder, job.identity.owner), job.identity.cut, rows, backend, record)
 
 
 @dataclass(slots=True)

@@ -51,6 +51,11 @@ class Identity(msgspec.Struct, frozen=True):
         """Blocks and tiles."""
         return Layout(plan(self.samples, self.columns, block=self.block, width=self.width), self.per)
 
+    @property
+    def owner(self) -> str:
+        """Digest of all but the token: whose tiles count, even where this file was removed or replaced."""
+        return job_key(*msgspec.structs.astuple(self)[:-1])
+
 
 def problem_key(problem: Problem) -> str:
     """Digest of everything that a Gram matrix depends on: samples, network, U, sources and versions.
@@ -86,7 +91,7 @@ class Work:
     @property
     def folder(self) -> TileFolder:
         """Its tiles."""
-        return TileFolder(self.path)
+        return TileFolder(self.path, self.identity.owner)
 
     @property
     def words(self) -> str:
@@ -175,6 +180,4 @@ def identity_of(path: Path) -> Identity | None:
     except FileNotFoundError:
         return None
     except msgspec.DecodeError:
-        raise InputError(
-            f"--work {path}: {PROBLEM} cannot be read; choose another folder, or remove that one"
-        ) from None
+        raise InputError(f"--work {path}: {PROBLEM} cannot be read; choose another folder") from None

@@ -36,10 +36,11 @@ out are proved when the table is made, and `error` returns them.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from flint import arb, arb_series, ctx, fmpq
@@ -50,6 +51,9 @@ from verifier.balls.exact import upper_float
 from verifier.balls.precision import working_precision
 
 Array = Any
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 EXP_ULPS = 2.09
 """``|exp(x) - fl(exp(x))| <= 2.09 u e^x`` for -708 <= x <= 709."""
@@ -91,6 +95,23 @@ class LogarithmRefused(ArithmeticError):
     """The library's logarithm is too far from the inverse of our exp."""
 
 
+_MAKING = threading.RLock()
+
+
+def one_at_a_time(make: Callable[P, T]) -> Callable[P, T]:
+    """Let one thread at a time make tables: Arb's precision is one for all threads (`working_precision`).
+
+    Guarantee: no two threads are inside functions made so; one thread may go from one into another.
+    """
+
+    @wraps(make)
+    def alone(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _MAKING:
+            return make(*args, **kwargs)
+
+    return alone
+
+
 @lru_cache(maxsize=1)
 def _powers() -> NDArray[np.float64]:
     """``2^(m/64)`` rounded to nearest, m from -1022 * 64 to 1024 * 64 - 1."""
@@ -115,8 +136,9 @@ def nearest(value: arb) -> float:
 _DEVICE_TABLES: dict[tuple[Any, str], Array] = {}
 
 
+@one_at_a_time
 def on_device(xp: Any, name: str, values: Callable[[], NDArray[np.float64]]) -> Array:
-    """The table as an array of the library, made once."""
+    """The table as an array of the library, made once, by one thread."""
     key = (xp, name)
     if key not in _DEVICE_TABLES:
         _DEVICE_TABLES[key] = xp.asarray(values())
@@ -242,6 +264,7 @@ _SERIES: dict[str, tuple[Callable[[arb_series], arb_series], float, float]] = {
 
 
 @lru_cache(maxsize=8)
+@one_at_a_time
 def table(name: str) -> Table:
     """The table of a function, with its error proved.
 
@@ -314,6 +337,7 @@ _P1, _P2 = float.fromhex("0x1.921fb544p+0"), float.fromhex("0x1.0b4611a4p-34")
 
 
 @lru_cache(maxsize=1)
+@one_at_a_time
 def _p3() -> float:
     with working_precision(256):
         return float((arb.pi() / 2 - arb(_P1) - arb(_P2)).mid())

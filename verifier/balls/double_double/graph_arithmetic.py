@@ -148,7 +148,7 @@ class PairNumbers(Numbers):
     def root_quotient(self, x: Pair, y: Pair) -> Pair:
         """``x / sqrt(y)`` for y > 1e-200; x broadcasts. Guarantee: relative error below two of `UNIT`."""
         if not bool(self.xp.all(y.hi < LOG_RANGE)):
-            raise NotEnclosed("the square root of a number out of range")
+            raise NotEnclosed("a square root of a number of 2^890 or more")
         return self.multiply(x, pair.map_pairs(self.backend, lambda t: inverse_root(self.xp, t), y))
 
     def exp(self, x: Pair) -> Pair:

@@ -40,7 +40,7 @@ from flint import arb, arb_series, ctx, fmpq
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.bounds import U
-from verifier.balls.binary64.elementary import TRIGONOMETRIC_LIMIT, nearest, on_device
+from verifier.balls.binary64.elementary import TRIGONOMETRIC_LIMIT, nearest, on_device, one_at_a_time
 from verifier.balls.double_double.elementary import reciprocal, signed
 from verifier.balls.double_double.pair import (
     ADD,
@@ -137,6 +137,7 @@ _TABLES: dict[str, tuple[tuple[Series, ...], float, float]] = {
 
 
 @lru_cache(maxsize=8)
+@one_at_a_time
 def table(name: str) -> Table:
     """The table of a function, with its error proved.
 
