@@ -26,15 +26,15 @@ from verifier.options import at_most_threads
 
 FILE: Final = "estimates.json"
 MAX_BYTES: Final = 2**24
-ROWS: Final = 128
+ROWS: Final = 512
 """Rows of Psi that a probe computes, at most."""
 ORDER: Final = 384
 """Order of the matrices whose product is timed."""
 PASSES: Final = 150
 """Passes over Psi that the solver for V takes, about, where its budget allows more."""
-ENCLOSURES: Final = 25.0
+ENCLOSURES: Final = 15.0
 """All that is proved without dense algebra takes about so many times as long as computing Psi."""
-SHALLOW: Final = 10
+SHALLOW: Final = 20
 ARB_SECONDS: Final = 5e-5
 """Beyond so many layers Arb decides what binary64 does not; a hidden unit of a sample takes so long in all proofs."""
 PRODUCTS: Final = 60.0
@@ -168,6 +168,7 @@ def probe(job: PlannedRun) -> Probe:
     import torch
 
     from verifier.experiments.architectures import hidden_units
+    from verifier.experiments.features import rows_at_a_time
     from verifier.experiments.module import SkipNetwork
     from verifier.experiments.training import Samples, cpu_seconds, device_of, time_step
     from verifier.experiments.worker import network_of, split_of
@@ -179,7 +180,7 @@ def probe(job: PlannedRun) -> Probe:
     module = SkipNetwork(network, split.train.classes)
     module.initialise(job.seed, job.networks.gain.get(job.activation, 1.0))
     u, v = module.weights()
-    some = split.train.inputs[:ROWS]
+    some = split.train.inputs[: min(ROWS, rows_at_a_time(network))]
     block, square = np.ones((len(some), len(v))), np.ones((ORDER, ORDER))
     row = cpu_seconds(lambda: approx_features(network, u, some)) / len(some)
     passing = cpu_seconds(lambda: block.T @ (block @ v)) * split.train.samples / len(some)
@@ -218,10 +219,10 @@ def estimate(task: Task, of: Probe) -> float:
         total = (of.samples + of.tests) * of.row + min(PASSES, job.rand.passes) * of.passing
     if not section.enabled or job.method == "interpolation":
         return total
+    evaluations, held = of.samples * of.hidden, of.samples * of.columns <= section.entries
     proof = ENCLOSURES * of.samples * of.row + PASSES * of.passing
-    if of.samples <= of.columns and of.samples * of.columns <= section.entries:
+    if of.samples <= of.columns and held:
         proof += PRODUCTS * of.samples**2 * of.columns * of.multiplication
-    evaluations = of.samples * of.hidden
-    if of.layers > SHALLOW and (evaluations <= section.evaluations or task.certificate):
+    if of.layers > SHALLOW and held and (evaluations <= section.evaluations or task.certificate):
         proof += ARB_SECONDS * evaluations
     return total + proof * (1 + task.certificate + task.start)
