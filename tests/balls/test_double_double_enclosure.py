@@ -18,9 +18,10 @@ from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.graph_arithmetic import Shared
 from verifier.balls.binary64.products import Products
 from verifier.balls.double_double import enclosure
+from verifier.balls.double_double.elementary import INVERSE_ROOT
 from verifier.balls.double_double.enclosure import DoubleDoubleEnclosure
-from verifier.balls.double_double.graph_arithmetic import DoubleDoubleBalls, PairNumbers
-from verifier.balls.double_double.pair import U2, Pair
+from verifier.balls.double_double.graph_arithmetic import UNIT, DoubleDoubleBalls, PairNumbers
+from verifier.balls.double_double.pair import ADD, DIVIDE, MULTIPLY, U2, Pair
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
 from verifier.experiments.architectures import build, connected
@@ -87,6 +88,7 @@ def test_blocks_of_rows(monkeypatch):
     u, x = random_point(rng, network, count=5, scale=1.0)
     whole = DoubleDoubleEnclosure(network, u, x, NUMPY)
     assert held(whole)[0] and held(whole)[0]  # the second time from memory
+    monkeypatch.setattr(DoubleDoubleEnclosure, "rows", 1)
     for name, size in (("BLOCK_BYTES", 1), ("BLOCK_ROWS", 1), ("CACHE_BYTES", 0)):
         monkeypatch.setattr(row_enclosure, name, size)
     parts = DoubleDoubleEnclosure(network, u, x, NUMPY)
@@ -120,6 +122,12 @@ def test_products_against_fractions(rng, backend):
         found, truth = exactly(Pair(*map(np.asarray, numbers.matmul(left, right)))), exactly(a) @ exactly(b)
         room = numbers.slack(0, product=k) * np.linalg.norm(a.hi, axis=1)[:, None] * np.linalg.norm(b.hi, axis=0) * 1.01
         assert (np.abs(found - truth) <= np.vectorize(Fraction, otypes=[object])(room)).all()
+
+
+def test_the_unit_covers_every_operation():
+    """Two of them cover a quotient by a root, one a product with a rounded number."""
+    assert max(ADD, MULTIPLY, DIVIDE, 3.0 + MULTIPLY) * U2 < UNIT
+    assert (INVERSE_ROOT + MULTIPLY + 0.01) * U2 < 2.0 * UNIT < 32.0 * U2
 
 
 @seeds(3)

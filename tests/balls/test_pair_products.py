@@ -8,7 +8,7 @@ from fractions import Fraction
 import array_api_strict
 import numpy as np
 import pytest
-from test_pairs import fractions, near, off, on
+from test_pair_arithmetic import fractions, near, off, on
 
 from verifier.balls.binary64.backend import Backend, NotEnclosed, numpy_backend
 from verifier.balls.binary64.bounds import TINY

@@ -9,11 +9,20 @@ import pytest
 from flint import arb, arb_mat, fmpq, fmpq_mat, fmpz_mat
 from test_checker_network import random_case, read
 
-from verifier.checker import features, network
-from verifier.checker.claims import RankClaim, largest_error, largest_error_plain
+from verifier.checker import network, products
+from verifier.checker.claims import RankClaim
 from verifier.checker.common import Exact, precision
-from verifier.checker.features import Features, multiply, ones
+from verifier.checker.features import Features
 from verifier.checker.network import cut_blocks
+from verifier.checker.products import multiply, multiply_plain, ones, short_factor
+from verifier.checker.rounding import largest_error, largest_error_plain
+
+
+@pytest.fixture
+def always_quick(monkeypatch):
+    """Take the quick way wherever the balls allow it, however small the matrices are."""
+    monkeypatch.setattr(products, "CLASSICAL", 0)
+    monkeypatch.setattr(products, "SHORTEST", 0)
 
 
 def dyadic(random, scale, bits=40):
@@ -47,8 +56,9 @@ def check_product(random, shape, scale, radii, weight_scale, bits=64):
     integers = fmpz_mat(inner, columns, [random.randint(-(2**30), 2**30) for _ in range(inner * columns)])
     right = Exact(integers, weight_scale - 30, 31)
     with precision(bits):
-        sizes = [[sum(map(abs, column)) for column in zip(*integers.tolist(), strict=True)]]
-        found = multiply(left, right.balls(), Exact(fmpz_mat(sizes), right.exponent, 64).balls())
+        factor = short_factor(right.balls())
+        found = multiply(left, factor)
+        assert found.overlaps(multiply_plain(left, factor))
     unit = F(2) ** (weight_scale - 30)
     exactly = fmpq_mat([[fmpq(v.numerator, v.denominator) for v in row] for row in truth]) * fmpq_mat(integers)
     for (i, j), value in zip(np.ndindex(rows, columns), exactly.entries(), strict=True):
@@ -67,54 +77,88 @@ RADII = {
 
 @pytest.mark.parametrize("radii", RADII)
 @pytest.mark.parametrize("scale", [-300, -40, -1, 0, 3, 200])
-def test_quick_products_contain_the_truth(scale, radii, monkeypatch):
-    monkeypatch.setattr(features, "CLASSICAL", 0)
+@pytest.mark.usefixtures("always_quick")
+def test_quick_products_contain_the_truth(scale, radii):
     random = Random(f"{scale} {radii}")
     for shape in ((1, 1, 1), (1, 9, 1), (1, 4, 7), (6, 1, 3), (5, 8, 4)):
-        for weight_scale in (-500, 0, 1, 400):
-            for bits in (32, 64, 200):
+        for weight_scale in (-500, 0, 1, 5, 400):
+            for bits in (32, 54, 64):
                 check_product(random, shape, scale, RADII[radii], weight_scale, bits)
 
 
-def test_quick_products_at_the_ends_of_the_unit_interval(monkeypatch):
-    """Everything in [-1, 1]: the midpoints are rounded to multiples of 2^-precision."""
-    monkeypatch.setattr(features, "CLASSICAL", 0)
-    for values in ([1, -1, 1], [0, 0, 0], [F(1, 2**200), 1 - F(1, 2**90), -1 + F(1, 2**66)], [F(1, 2)] * 3):
+@pytest.mark.usefixtures("always_quick")
+def test_quick_products_at_the_ends_of_the_interval():
+    """Everything in [-1, 1] or [-16, 16]: the midpoints are rounded to multiples of powers of two."""
+    near = [F(1, 2**200), 1 - F(1, 2**90), -1 + F(1, 2**66)]
+    for values in ([1, -1, 1], [0, 0, 0], near, [F(1, 2)] * 3, [16 * value for value in near]):
         left = arb_mat(1, 3, list(map(exact, map(F, values))))
-        for weights in ([1, 1, 1], [2**300, -1, 3], [0, 0, 0]):
-            with precision(64):
-                total = arb_mat(1, 1, [arb((sum(map(abs, weights)), 0))])
-                found = multiply(left, arb_mat(3, 1, [arb((w, 0)) for w in weights]), total)
+        for weights in ([1, 1, 1], [2**300, -1, 3], [0, 0, 0], [F(1, 2**80), 1 - F(1, 2**70), -F(1, 3 * 2**8)]):
+            with precision(200):
+                right = arb_mat(3, 1, [arb(w.numerator) / w.denominator for w in map(F, weights)])
+            with precision(50):
+                found = multiply(left, short_factor(right))
             assert inside(found[0, 0], sum(F(v) * w for v, w in zip(values, weights, strict=True)))
 
 
 def test_quick_products_of_real_size_keep_the_precision():
-    found = check_product(Random(1), (122, 125, 121), 0, RADII["narrow"], 0)
+    found = check_product(Random(1), (40, 125, 121), 0, RADII["narrow"], 0, bits=54)
     widest = max(float(ball.rad()) for ball in found.entries())
-    assert widest < 125 * 2 * 2.0**-60
+    assert widest < 125 * 2 * 2.0**-54
 
 
-def test_quick_products_of_infinite_balls_are_not_finite(monkeypatch):
-    monkeypatch.setattr(features, "CLASSICAL", 0)
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns", "bits"), [(40, 121, 121, 55), (39, 121, 121, 54), (40, 120, 121, 54)]
+)
+def test_small_products_and_long_numbers_are_arb_s_own(rows, inner, columns, bits):
+    with precision(bits):
+        left, right = ones(rows, inner) / 3, short_factor(ones(inner, columns) / 7)
+        quick, plain = multiply(left, right), multiply_plain(left, right)
+        assert quick.contains(plain) and plain.contains(quick)
+
+
+@pytest.mark.usefixtures("always_quick")
+def test_the_quick_way_is_taken_and_pays_for_every_rounding(monkeypatch):
+    """At very few bits each of the terms e b_j and K m f is most of the radius."""
+    random, slow = Random(7), []
+    monkeypatch.setattr(products, "multiply_plain", lambda *parts: slow.append(1) or multiply_plain(*parts))
+    for guard in (-20, 0, 6):
+        monkeypatch.setattr(products, "GUARD", guard)
+        for scale in (0, 3, 9):
+            for _ in range(20):
+                left, truth = planted(random, 2, 3, scale, [0, 0, 0, F(1, 2**22)])
+                weights = [[dyadic(random, 0) for _ in range(2)] for _ in range(3)]
+                with precision(32):
+                    right = arb_mat([[exact(w) for w in row] for row in weights])
+                    found = multiply(left, short_factor(right))
+                for i, j in np.ndindex(2, 2):
+                    assert inside(found[i, j], sum(truth[i][k] * weights[k][j] for k in range(3)))
+    assert 0 < len(slow) < 90, "of 180"
+
+
+@pytest.mark.usefixtures("always_quick")
+def test_quick_products_of_infinite_balls_are_not_finite():
     for bad in (arb("nan"), arb("inf"), arb(0, "inf"), arb("-inf")):
         left = arb_mat(2, 2, [arb(1), bad, arb(1), arb(1)])
-        found = multiply(left, ones(2, 2), 2 * ones(1, 2))
-        assert not found[0, 0].is_finite()
-        assert not found[0, 1].is_finite()
+        with precision(50):
+            products_of = multiply(left, short_factor(ones(2, 2))), multiply(ones(2, 2), short_factor(left))
+        for found in products_of:
+            assert not found[0, 1].is_finite()
+        assert not products_of[0][0, 0].is_finite()
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_quick_forward(seed, monkeypatch):
+@pytest.mark.usefixtures("always_quick")
+def test_quick_forward(seed):
     """Networks against Fractions, all products the quick way where the balls allow it."""
-    monkeypatch.setattr(features, "CLASSICAL", 0)
     builder, inputs, document, truth = random_case(seed)
     net = read(builder, inputs, document)
-    with precision(300):
-        rows = Features(net).rows(list(range(net.samples)))
-    for row, expected in zip(rows, truth, strict=True):
-        for ball, value in zip(row, expected, strict=True):
-            assert inside(ball, value)
-            assert (ball - exact_near(value)).abs_upper() < 2.0**-60 * (1 + abs(value))
+    for bits, room in ((300, 2.0**-60), (54, 2.0**-20)):
+        with precision(bits):
+            rows = Features(net).rows(list(range(net.samples)))
+        for row, expected in zip(rows, truth, strict=True):
+            for ball, value in zip(row, expected, strict=True):
+                assert inside(ball, value)
+                assert (ball - exact_near(value)).abs_upper() < room * (1 + abs(value))
 
 
 def exact_near(value):

@@ -331,11 +331,12 @@ def test_several_processes_agree_with_one(tmp_path):
 def test_half_bound_of_large_blocks(tmp_path, monkeypatch):
     """The quick comparison used for large blocks gives nearly the same error as the exact maximum, and not less."""
     import verifier.checker.claims as rank
+    from verifier.checker import rounding
 
     kept = []
     monkeypatch.setattr(rank.RankClaim, "conclude", lambda claim: kept.append(claim) or {"statement": ""})
     for near in (0.0, 1.0):
-        monkeypatch.setattr(rank, "NEAR_HALF", near)
+        monkeypatch.setattr(rounding, "NEAR_HALF", near)
         builder, document = toy()
         node_of(document, 0, "map")["activation"] = "tanh(t/7)"
         document["claims"] = document["claims"][:2]

@@ -83,6 +83,12 @@ def test_a_folder_of_images(tmp_path):
             load_dataset(path=place)
 
 
+def test_labels_are_not_taken_for_images(tmp_path):
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte", [0, 1])
+    with pytest.raises(DataError, match="is it the file of labels"):
+        load_dataset(path=tmp_path / "t10k-labels-idx1-ubyte")
+
+
 def test_idx_declared_sizes_are_compared_before_memory_is_taken(tmp_path):
     write_idx(tmp_path / "train-labels-idx1-ubyte", [0, 1])
     head = bytes((0, 0, 8, 3)) + struct.pack(">3I", 2, 1 << 14, 1 << 14)

@@ -111,6 +111,35 @@ def test_everything_is_proved_and_checked(tmp_path: Path) -> None:
     assert (found.errors_low, found.errors_high) == (0, 0) and path
 
 
+def nearly_equal(net: Network, apart: float) -> Any:
+    """Weights with which the first four units differ by so little: M - N + 2 of them make sigma_N as small."""
+    u = weights(net)
+    matrix = net.parameters[0].of(u).reshape(8, D)
+    matrix[1:4] = matrix[0] * (1.0 + apart * np.array([[1.0], [2.0], [4.0]]) * np.arange(1, D + 1))
+    net.parameters[1].of(u)[:4] = 0.0
+    return u
+
+
+def test_a_rank_that_binary64_does_not_see(tmp_path: Path) -> None:
+    net, data = network(), samples()
+    u, v = nearly_equal(net, 2.0**-50), output(net)
+    blind, _ = prove(net, u, v, data, max_bits=53)
+    assert blind.verdict("rank") == "UNDECIDED"
+    found, _ = prove(net, u, v, data, certificate=tmp_path / "c.json")
+    assert found.verdict("rank") == "PROVED" and "double-double" in found.findings["rank"].reason
+    assert 0 < found.sigma_lower < 1e-10 and found.check == "ACCEPTED"
+    assert found.verdict("zero_loss") == found.verdict("path") == "PROVED"
+
+
+def test_equal_units_of_a_psi_that_is_too_large_are_found() -> None:
+    net, data = network(), samples()
+    u = nearly_equal(net, 0.0)
+    for entries in (1, 10**6):
+        found, _ = prove(net, u, output(net), data, entries=entries)
+        assert found.verdict("rank") == "REFUTED" and found.findings["rank"].label == "R5"
+        assert "different non-constant functions" in found.findings["rank"].reason
+
+
 def test_the_threshold_is_proved_and_refuted() -> None:
     net, data = network(), samples()
     u = weights(net)

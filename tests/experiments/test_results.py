@@ -70,7 +70,7 @@ def test_everything_is_there_and_read_back(written: Path) -> None:
     names = set(files(written))
     figures = ("errors-digits", "progress-fc150-sigmoid", "trajectory-vgg11-sigmoid-skip-seed0")
     made = {f"figures/{name}{suffix}.{kind}" for name in figures for suffix in ("", "-dark") for kind in ("svg", "png")}
-    assert names == {"results.json", "results.csv", "results.html"} | made
+    assert names == {"results.json", "results.csv", "results.md", "results.html"} | made
     found = read_results_json(written)
     given = experiment(everything())
     assert sorted(found.runs, key=str) == sorted(given.runs, key=str)
@@ -85,7 +85,7 @@ def test_the_order_of_runs_changes_no_byte(tmp_path: Path) -> None:
     pair = [run(seed=1, test_errors=7), run()]
     for name, order in (("a", pair), ("b", pair[::-1])):
         write_results(tmp_path / name, experiment(order))
-    assert files(tmp_path / "a") == files(tmp_path / "b") and len(files(tmp_path / "a")) == 7
+    assert files(tmp_path / "a") == files(tmp_path / "b") and len(files(tmp_path / "a")) == 8
     assert not list(tmp_path.rglob("*.part"))
 
 

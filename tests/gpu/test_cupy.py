@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from planted_graphs import STEPS, random_graph, random_point
 
 from verifier.balls.binary64.backend import cupy_backend, numpy_backend
 from verifier.balls.binary64.canary import canary
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.matrix import MatrixEnclosure
+from verifier.balls.double_double.enclosure import DoubleDoubleEnclosure
 from verifier.errors import InputError
 from verifier.network.initialise import initialise
 from verifier.network.layers import AvgPool, Conv, Dense
@@ -58,6 +60,17 @@ def test_convolutions_and_pools(gpu):
     (_, a, p), *_ = FloatEnclosure(network, u, x, numpy_backend()).row_blocks()
     (_, b, q), *_ = FloatEnclosure(network, u, x, gpu).row_blocks()
     assert (np.abs(a - gpu.numpy(b)) <= p + gpu.numpy(q)).all()
+
+
+@pytest.mark.parametrize("kind", sorted(STEPS))
+def test_both_libraries_enclose_the_same_features_in_double_double(gpu, kind):
+    rng = np.random.default_rng(sorted(STEPS).index(kind))
+    network = random_graph(rng, kinds=[kind, kind, "map", "affine"], steps=4)
+    u, x = random_point(rng, network, count=3, scale=1.0)
+    (_, a, p), *_ = DoubleDoubleEnclosure(network, u, x, numpy_backend()).row_blocks()
+    (_, b, q), *_ = DoubleDoubleEnclosure(network, u, x, gpu).row_blocks()
+    away = np.abs((a.hi - gpu.numpy(b.hi)) + (a.lo - gpu.numpy(b.lo)))
+    assert (away <= (p + gpu.numpy(q)) * (1.0 + 1e-9)).all()
 
 
 def test_rank_on_the_gpu(gpu):

@@ -599,6 +599,16 @@ MUTANTS = {
         "checker:series_power term 4",
     ),
     "checker/test_checker_undefined.py::test_series_know_where_they_are_undefined": ("checker:taylor boolean 2",),
+    "data/test_samples.py::test_floats_that_are_small_integers_are_stored_as_integers": (
+        "data:SampleSource._integer_type comparison 0",
+        "data:SampleSource._integer_type comparison 1",
+        "data:SampleSource.stored comparison 3",
+    ),
+    "data/test_grouping.py::test_rows_of_one_hash_are_compared": ("data:distinct_rows branch 0",),
+    "balls/test_exact.py::test_integers_are_narrowed_without_a_change": (
+        "balls:in_smallest_type comparison 0",
+        "balls:in_smallest_type negation 0",
+    ),
     "data/test_projection_guarantees.py::test_projections_are_exact": (
         "data:_limb term 14",
         "data:_extent name 5",
@@ -901,6 +911,7 @@ MUTANTS = {
         "rank/tiles:TileFolder.column branch 1",
         "rank/tiles:TileFolder.record branch 1",
     ),
+    "rank/test_tiles.py::test_tiles_of_another_owner_do_not_count": ("rank/tiles:TileFolder.record branch 2",),
     "rank/test_tiles.py::test_a_factor_does_not_outlive_the_tiles_it_was_made_from": ("rank/tiles:standing branch 4",),
     "rank/test_inverse_guarantees.py::test_enclosure_part_counts_every_block": (
         "rank:residual_norm term 20",
@@ -1118,9 +1129,23 @@ MUTANTS = {
         "rank:separating_layers boolean 1",
         "rank:separating_layers negation 0",
     ),
+    "checker/test_checker_quick.py::test_the_quick_way_is_taken_and_pays_for_every_rounding": (
+        "checker:multiply term 6",
+        "checker:multiply term 7",
+        "checker:multiply term 13",
+        "checker:multiply middle 11",
+        "checker:common_radius name 0",
+        "checker:common_radius branch 0",
+    ),
+    "checker/test_checker_extrema.py::test_rows_are_seen_again_where_the_frobenius_norm_is_not_enough": (
+        "checker:DescentClaim.again branch 0",
+        "checker:DescentClaim.scaled decided 0",
+    ),
     "checker/test_checker_extrema.py::test_the_corpus_of_extrema_and_descents": (
         "checker:DescentClaim.take term 0",
         "checker:DescentClaim.take term 1",
+        "checker:DescentClaim.take term 2",
+        "checker:DescentClaim.take term 3",
         "checker:DescentClaim.merge term 0",
         "checker:DescentClaim.lipschitz_bounds term 0",
         "checker:DescentClaim.lipschitz_bounds term 1",
@@ -1143,7 +1168,7 @@ MUTANTS = {
         "checker:check_no_strict_minimum comparison 0",
     ),
     "checker/test_checker_extrema.py::test_what_is_dropped_before_a_square_is_paid_for": (
-        "checker:norm_bounds term 10",
+        "checker:norm_bounds term 8",
     ),
     "checker/test_checker_extrema.py::test_norms_are_above_the_truth_and_become_sharp": ("checker:norm_bounds term 5",),
     "sigma/test_turning.py::test_both_programmes_agree": (
@@ -1222,14 +1247,14 @@ MUTANTS = {
         "landscape:_as_stated opposite 3",
     ),
     "landscape/test_minimum.py::test_other_points_are_better_only_if_they_are": ("landscape:with_better opposite 0",),
-    "balls/test_pairs.py::test_transformations_are_exact": (
+    "balls/test_pair_arithmetic.py::test_transformations_are_exact": (
         "balls/double_double/pair:two_sum term 8",
         "balls/double_double/pair:fast_two_sum term 2",
         "balls/double_double/pair:_halves term 4",
         "balls/double_double/pair:two_product statement 3",
         "balls/double_double/pair:two_product term 4",
     ),
-    "balls/test_pairs.py::test_operations_keep_their_relative_errors": (
+    "balls/test_pair_arithmetic.py::test_operations_keep_their_relative_errors": (
         "balls/double_double/pair:add term 1",
         "balls/double_double/pair:add term 2",
         "balls/double_double/pair:add_float term 0",

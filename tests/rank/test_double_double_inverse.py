@@ -111,8 +111,18 @@ def test_beyond_its_reach_it_says_what_it_sees():
     n, last = 8, 120
     found = r1.certify_inverse_pair(Given(graded(n, spread(n, last)), -last))
     assert not found.proved and "sigma_N seems to be about" in found.reason
-    assert found.bits_seen > 95
+    assert found.residual.norm_x > 2.0**95 / n
     assert found.sigma_lower == 0.0
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.9, 1.0, 1.01, 3.0])
+def test_radii_take_their_share_of_sigma(share):
+    """Singular vectors of signs / sqrt(n): some matrix within the radii has ``sigma_N = (1 - share) n 2^-last``."""
+    n, last = 8, 60
+    found = r1.certify_inverse_pair(Given(graded(n, [0] * 7 + [last]), -last, np.full(n, share * 2.0**-last)))
+    left = (1 - Fraction(share)) * n
+    assert found.proved == (share < 1)
+    assert not found.proved or left * Fraction(99, 100) < Fraction(found.sigma_lower) * 2**last <= left
 
 
 @seeds(12)
@@ -313,5 +323,5 @@ def test_what_cannot_be_enclosed_is_undecided():
 
     found = r1.certify_inverse_pair(Refused([[1]]))
     assert not found.proved and found.reason == "sin of a wide range"
-    assert found.bits_seen == 0.0 and r1.exact_witness(found, None) is None
+    assert found.residual is None and r1.exact_witness(found, None) is None
     assert math.isfinite(found.sigma_lower)

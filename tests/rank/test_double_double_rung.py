@@ -17,6 +17,7 @@ from verifier.network.initialise import initialise
 from verifier.rank import certify, double_double_rung
 from verifier.rank.approx import column_choices
 from verifier.rank.certify import prove_rank
+from verifier.rank.numerical_rank import Elimination, NumericalRank
 
 BACKEND = numpy_backend(1)
 
@@ -60,7 +61,7 @@ def test_beyond_its_reach_it_says_what_it_sees_and_arb_decides():
     """sigma_N of 8e-30."""
     given = FloatEnclosure(*close_samples(110), BACKEND)
     found, used = prove_rank(given, guard=False, refute=False)
-    assert found.proved and found.precision == 128 and isinstance(used, FeatureEnclosure)
+    assert found.proved and 128 < found.precision < 160 and isinstance(used, FeatureEnclosure)
     seen = re.search("sigma_N seems to be about ([0-9]e-[0-9]+) or smaller", found.attempts[1])
     assert seen and 1e-31 < float(seen[1]) < 1e-28
     assert 7e-30 < found.sigma_lower < 8e-30
@@ -68,10 +69,25 @@ def test_beyond_its_reach_it_says_what_it_sees_and_arb_decides():
 
 
 def test_precisions_that_it_sees_to_be_too_few_are_not_tried(monkeypatch):
-    monkeypatch.setattr(certify, "prove_in_double_double", lambda *_: (None, "planted", 180.4))
+    monkeypatch.setattr(certify, "prove_in_double_double", lambda *_: (None, "planted", 180))
     found, _ = prove_rank(FloatEnclosure(*close_samples(24), BACKEND), guard=False, refute=False)
-    assert found.proved and found.precision == 256
-    assert any("R3 at 128 bits: not tried, sigma_N seems to need 180 bits" in line for line in found.attempts)
+    assert found.proved and found.precision == 180
+    assert [line.split(":")[0] for line in found.attempts] == [
+        "R1 in binary64",
+        "R1 in double-double",
+        "R3 at 180 bits",
+    ]
+    monkeypatch.setattr(certify, "prove_in_double_double", lambda *_: (None, "planted", 300))
+    found, _ = prove_rank(FloatEnclosure(*close_samples(24), BACKEND), max_bits=128, guard=False, refute=False)
+    assert not found.proved and found.reason.endswith("max_bits = 300 may help")
+
+
+@pytest.mark.parametrize("last, following", [(-350, 360), (-380, 400), (-450, 720)])
+def test_the_highest_precision_is_not_missed(monkeypatch, last, following):
+    network, u, x = close_samples(2)
+    seen = NumericalRank(2, 2, last, None, 180)
+    monkeypatch.setattr(Elimination, "_look", lambda *_: seen)
+    assert Elimination(400, certify.silent).next_bits(FeatureEnclosure(network, u, x, 180)) == following
 
 
 def test_what_double_double_does_not_enclose_is_left_to_arb(monkeypatch):

@@ -16,7 +16,7 @@ from verifier.errors import InputError
 from verifier.options import Options
 from verifier.prove import prove
 from verifier.rank.tiles.layout import layout
-from verifier.run import tiling, worker
+from verifier.run import tiling, work_folder, worker
 from verifier.run.case import read_case
 from verifier.run.case_problem import case_problem
 from verifier.run.executors import of_executor
@@ -53,7 +53,7 @@ def case(tmp_path, monkeypatch):
     lines = [",".join(map(str, [*row, "ab"[k % 2]])) for k, row in enumerate(points.tolist())]
     (tmp_path / "points.csv").write_text("\n".join(["a,b,c,d,e,f,label", *lines]) + "\n")
     (tmp_path / "points.toml").write_text(CASE)
-    monkeypatch.setattr(tiling, "layout", lambda n, m, memory: layout(n, m, memory, rows=40))
+    monkeypatch.setattr(work_folder, "layout", lambda n, m, memory: layout(n, m, memory, rows=40))
     return read_case(tmp_path / "points.toml")
 
 
@@ -70,9 +70,9 @@ def elsewhere(case, executor, width=2):
     return tiling.Elsewhere(of_executor(executor, width), task)
 
 
-def found_in(path, case, helper=None):
-    problem = case_problem(case)
-    with tiling.work_folder(path, problem) as work:
+def found_in(path, case, helper=None, seed=None):
+    problem = case_problem(case, seed=seed)
+    with work_folder.work_folder(path, problem) as work:
         gram = tiling.OutOfCore(work, silent, helper)
         return prove(problem, Options(**RANK, gram=gram, threads=1, tight=True)).rank
 
@@ -130,7 +130,7 @@ def test_what_workers_say_is_said(tmp_path, case):
 
 def test_workers_with_other_sources_or_weights_do_nothing(tmp_path, case):
     helper = elsewhere(case, None)
-    with tiling.work_folder(tmp_path / "work", case_problem(case, seed=7)) as work:
+    with work_folder.work_folder(tmp_path / "work", case_problem(case, seed=7)) as work:
         job = tiling.TileJob(case=helper.case, folder=str(work.path), identity=work.identity, task=tiling.Task(0, 0))
         assert "others than those" in tiling.run_tile(job).unable
         job = structs.replace(job, case=structs.replace(job.case, environment=""))
@@ -140,20 +140,35 @@ def test_workers_with_other_sources_or_weights_do_nothing(tmp_path, case):
 
 def test_a_folder_belongs_to_one_problem_and_one_run(tmp_path, case, monkeypatch):
     problem = case_problem(case)
-    with tiling.work_folder(tmp_path / "work", problem), pytest.raises(InputError, match="another run is at work in"):
-        tiling.work_folder(tmp_path / "work", problem).__enter__()
+    with (
+        work_folder.work_folder(tmp_path / "work", problem),
+        pytest.raises(InputError, match="another run is at work in"),
+    ):
+        work_folder.work_folder(tmp_path / "work", problem).__enter__()
     with pytest.raises(InputError, match=r"holds other work \(100 x 130: other samples, weights"):
-        tiling.work_folder(tmp_path / "work", case_problem(case, seed=2)).__enter__()
+        work_folder.work_folder(tmp_path / "work", case_problem(case, seed=2)).__enter__()
     full = shutil.disk_usage(tmp_path)._replace(free=10_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
     with pytest.raises(InputError, match=r"0\.00 GB of disk are needed, 0\.00 GB are free; make room"):
-        tiling.work_folder(tmp_path / "new", problem).__enter__()
-    (tmp_path / "work" / tiling.PROBLEM).write_bytes(b"{")
+        work_folder.work_folder(tmp_path / "new", problem).__enter__()
+    (tmp_path / "work" / work_folder.PROBLEM).write_bytes(b"{")
     with pytest.raises(InputError, match=r"problem\.json cannot be read"):
-        tiling.work_folder(tmp_path / "work", problem).__enter__()
+        work_folder.work_folder(tmp_path / "work", problem).__enter__()
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
-        tiling.work_folder(tmp_path / "file", problem).__enter__()
+        work_folder.work_folder(tmp_path / "file", problem).__enter__()
+
+
+def test_tiles_of_another_problem_do_not_count(tmp_path, case):
+    """Whoever removes the file that says what a folder belongs to gets tiles made anew, no bound of the old problem."""
+    found = found_in(tmp_path / "work", case)
+    tiles = {file.name: file.read_bytes() for file in (tmp_path / "work").glob("*.tile")}
+    (tmp_path / "work" / work_folder.PROBLEM).unlink()
+    assert found_in(tmp_path / "work", case).sigma_lower == found.sigma_lower  # the same problem: they still count
+    assert tiles == {file.name: file.read_bytes() for file in (tmp_path / "work").glob("*.tile")}
+    (tmp_path / "work" / work_folder.PROBLEM).unlink()
+    other = found_in(tmp_path / "work", case, seed=7)
+    assert other.sigma_lower == found_in(tmp_path / "new", case, seed=7).sigma_lower != found.sigma_lower
 
 
 @pytest.mark.parametrize(

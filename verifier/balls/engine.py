@@ -31,7 +31,8 @@ def sharper(features: Enclosure, most: float = math.inf) -> FeatureEnclosure:
     FeatureEnclosure
         Guarantee: it encloses the same Psi(U), of the same network, U and samples, all taken as exact numbers.
     """
-    bits = features.precision if isinstance(features, FloatEnclosure) else 2 * features.precision
+    first = isinstance(features, FloatEnclosure)
+    bits = max(features.precision, FIRST_BITS) if first else 2 * features.precision
     bits = int(min(bits, max(most, FIRST_BITS)))
     return FeatureEnclosure(features.network, features.u, features.inputs, bits, offset=features.offset)
 

@@ -15,7 +15,7 @@ from verifier import __version__
 from verifier.balls.exact import ExactArray
 from verifier.certificate import claims
 from verifier.certificate.arrays import ArrayStore, names_in, stored_bits
-from verifier.certificate.cost import StatedClaim, expected
+from verifier.certificate.cost import StatedClaim, expected, share_passes
 from verifier.certificate.description import describe_data, describe_network
 from verifier.certificate.files import atomic_write, holds, remove
 from verifier.certificate.limits import LeftOut, Limits, judge, sentence
@@ -177,7 +177,7 @@ class ClaimCollector:
             raise CertificateError(f"there is no certificate to write: {self.nothing}")
         target = Path(path).with_suffix(".json")
         arrays = target.with_suffix(".safetensors")
-        network, stated = self._network, msgspec.to_builtins(self._claims)
+        network, stated = self._network, share_passes(msgspec.to_builtins(self._claims))
         if not any(kind.needs_weights for kind in self._kinds):
             network = describe_network(self._arrays, self._net, None)
         blob = self._arrays.file(names_in([self._data, network, stated]))

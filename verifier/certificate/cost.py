@@ -44,6 +44,9 @@ BASE, PER_NUMBER, PER_BALL, PER_INPUT, PER_CLASS = 3 * 10**8, 64, 450, 56, 24
 """Bytes: an idle checker; a number while it is read; a ball of a block of samples, in all its forms; a held number; a
 class of a sample in a window.
 """
+STORED_WHOLE, WHOLE_BITS, PER_WHOLE = ((15, 2), (31, 4)), 62, 52
+"""Bits of a right inverse's integers with their bytes in the file; bytes of one of up to so many bits while it is read.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,9 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
     sampled = any(_kind(claim).needs_weights for claim in claims)
     yield Work(entries=n * d + size.weights if sampled else 0), FIRST_BITS
     swept = [claim for claim in claims if _kind(claim).swept]
-    for bits in sorted({claim["precision"] for claim in swept}):
+    for bits in sorted({_shared_bits(claim) for claim in swept}):
         yield _pass(size), bits
-        group = [claim for claim in swept if claim["precision"] == bits]
+        group = [claim for claim in swept if _shared_bits(claim) == bits]
         matrices = {ref for claim in group if _kind(claim) is not TC3 for ref in _outputs(claim)}
         yield _margins(size, len(matrices)), bits
         for claim in group:
@@ -130,6 +133,29 @@ def _parts(claims: Sequence[StatedClaim], size: Size) -> Iterator[tuple[Work, in
             yield _of_two_networks(claim, size), bits
         elif kind.moves:
             yield _moving(claim, size), bits
+
+
+def _shared_bits(claim: StatedClaim) -> int:
+    """The precision of the pass that sees a claim: up to `FIRST_BITS` there is one, see `share_passes`."""
+    return max(int(claim["precision"]), FIRST_BITS)
+
+
+def share_passes(claims: Sequence[StatedClaim]) -> list[StatedClaim]:
+    """Raise precisions up to `FIRST_BITS` of the pass over the samples to the largest of them.
+
+    Parameters
+    ----------
+    claims
+        As they stand in a document.
+
+    Returns
+    -------
+    list of claims
+        The same ones, such that the checker evaluates the features once where few bits do.
+    """
+    short = {claim["precision"] for claim in claims if _kind(claim).swept and claim["precision"] <= FIRST_BITS}
+    raised = ({"precision": max(short)} if claim.get("precision") in short else {} for claim in claims)
+    return [claim | more if _kind(claim).swept else claim for claim, more in zip(claims, raised, strict=True)]
 
 
 def _kind(claim: StatedClaim) -> type[Claim]:
@@ -272,10 +298,11 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
         peak = max(peak, PER_BALL * rows * size.widest * (4 if moves else 1))
     for claim in claims:
         if "right_inverse" in claim:
-            used = claim["right_inverse"]["shape"][0]
-            long = 16 + 8 * _words(_bits(claim["right_inverse"])) if _bits(claim["right_inverse"]) > 62 else 8
-            held += used * n * (long + _item(claim["right_inverse"]))
-            peak = max(peak, used * n * PER_NUMBER)
+            used, bits = claim["right_inverse"]["shape"][0], _bits(claim["right_inverse"])
+            long = 16 + 8 * _words(bits) if bits > 62 else 8
+            stored = next((width for most, width in STORED_WHOLE if bits <= most), _item(claim["right_inverse"]))
+            held += used * n * (long + stored)
+            peak = max(peak, used * n * (PER_WHOLE if bits <= WHOLE_BITS else PER_NUMBER))
         if _kind(claim) is BM:
             held_rows = MAX_HESSIAN_ROWS + _rows_of_hessian(size)
             peak = max(peak, PER_NUMBER * _theta(size) * (3 * held_rows + 6 * _theta(size)))

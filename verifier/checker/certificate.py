@@ -227,23 +227,35 @@ def read_head(data: SimpleNamespace, columns: int, arrays: Arrays) -> None:
 
 
 def sweep(network: SimpleNamespace, claims: list[Claim], labels: list[int], jobs: int) -> None:
-    """Show every row of Psi to every claim, each distinct precision evaluated once.
+    """Show every row of Psi to every claim, once or as often as it asks for, each distinct precision evaluated once.
 
-    Guarantee: on return every claim has merged what it saw of all rows, each row exactly once; otherwise Rejection.
+    Guarantee: on return every claim has merged what it saw of all rows, each row exactly once since it began (anew);
+    otherwise Rejection.
     """
     jobs = jobs if network.samples * network.units >= PARALLEL_UNITS else 1
     for bits in sorted({claim.precision for claim in claims}):
-        group, taken = [claim for claim in claims if claim.precision == bits], 0
+        group = [claim for claim in claims if claim.precision == bits]
         with precision(bits):
             features = Features(network)
+            while group:
+                blocks = cut_blocks(network, labels, jobs, bits, max(claim.entries for claim in group))
+                look_through(features, group, blocks, jobs)
+                group = [claim for claim in group if claim.again()]
 
-            def look(samples: list[int], features: Features = features, group: list[Claim] = group) -> list[Any]:
-                rows, shared = features.rows(samples), dict[Any, Any]()
-                return [claim.take(samples, rows, shared) for claim in group]
 
-            blocks = cut_blocks(network, labels, jobs, bits, max(claim.entries for claim in group))
-            for samples, summaries in zip(blocks, look_at_all(look, blocks, jobs), strict=True):
-                taken += len(samples)
-                for claim, summary in zip(group, summaries, strict=True):
-                    claim.merge(summary)
-        require(taken == network.samples, "", "internal", "not every sample was evaluated", network.samples, taken)
+def look_through(features: Features, claims: list[Claim], blocks: list[list[int]], jobs: int) -> None:
+    """Show all rows of Psi, block by block, to claims of one precision.
+
+    Guarantee: on return every claim has merged what it took of each row, exactly once; otherwise Rejection.
+    """
+
+    def look(samples: list[int]) -> list[Any]:
+        rows, shared = features.rows(samples), dict[Any, Any]()
+        return [claim.take(samples, rows, shared) for claim in claims]
+
+    taken, everyone = 0, features.network.samples
+    for samples, summaries in zip(blocks, look_at_all(look, blocks, jobs), strict=True):
+        taken += len(samples)
+        for claim, summary in zip(claims, summaries, strict=True):
+            claim.merge(summary)
+    require(taken == everyone, "", "internal", "not every sample was evaluated", everyone, taken)

@@ -15,28 +15,20 @@ from flint import arb, arb_mat, fmpz_mat
 
 from .arithmetic import pick
 from .classes import Classes
-from .common import Exact, Rejection, TooExpensive, above, below, precision, require
+from .common import Exact, Rejection, above, below, precision, require
 from .container import Arrays
 from .expression import GUARDED, guard
-from .features import ones
 from .network import increasing
+from .rounding import distance, plain, rounded
 from .sentences import sentence, statement
 
 # working bits for the few scalar inequalities of R1; bits kept of the integers that are squared for ||X||_2
 BOUND_PRECISION, NORM_BITS = 128, 50
 MARGIN_COPIES = 8  # balls that a margin takes while it is looked at
-# |2^k Psi_ij| must stay below 2^MAX_FEATURE_BITS; below 2^FLOAT_BITS the rounding may start from a binary64
-MAX_FEATURE_BITS, FLOAT_BITS, NEAR_HALF, HALF_BALL = 1 << 15, 44, 0.49, arb(0, 0.5 + 2.0**-12)
-MAX_FLOAT_SHIFT = 900  # beyond this 2^k and what it multiplies are no binary64 any more
 Rows = list[list[arb]]
 Norms = tuple[int, int, list[int]]  # of an integer matrix: sum of squares, largest row sum and all column sums of |.|
 exp: Callable[[arb], arb] = GUARDED["exp"]
 log1p: Callable[[arb], arb] = guard(arb.log1p)
-
-
-def plain(number: arb) -> tuple[int, ...]:
-    """Return mantissa and exponent of an exact finite ball."""
-    return tuple(map(int, number.man_exp()))
 
 
 def norms(entries: list[int], width: int) -> Norms:
@@ -75,50 +67,15 @@ def two_norm(x: fmpz_mat, bound: arb, products: int) -> arb:
     return norm.sqrt().min(bound)
 
 
-def largest_error(distance: arb_mat) -> arb:
-    """Return an upper bound of the sizes of all entries.
+class SweptClaim:
+    """One claim that takes all rows of Psi, and merges what it took."""
 
-    Errors of rounding are up to one half: then one comparison with a matrix of such balls is enough, many times faster
-    than the maximum. Whether it is worth trying, the first row tells.
-    """
-    first_row = max(distance[0, j].abs_upper() for j in range(distance.ncols()))
-    if first_row > NEAR_HALF:
-        half = ones(distance.nrows(), distance.ncols()) * HALF_BALL
-        if half.contains(distance):
-            return half[0, 0].abs_upper()  # all its entries are the same
-    return largest_error_plain(distance)
+    def again(self) -> bool:
+        """Return whether it begins anew, and must see all rows once more."""
+        return False
 
 
-def largest_error_plain(distance: arb_mat) -> arb:
-    """Return an upper bound of the sizes of all entries: the definition."""
-    return max(map(arb.abs_upper, distance.entries()))
-
-
-def rounded(flat: list[arb], rows: int, k: int, path: str) -> tuple[fmpz_mat, arb]:
-    """Return integers a near 2^k z, so many rows of them, and a bound of the largest |2^k z - a|.
-
-    Guarantee: the bound is proved; how a was found does not matter. Where numbers and shift are small a binary64 finds
-    the integers, many times faster than `nearest`.
-    """
-    floats, width = list(map(float, flat)), len(flat) // rows
-    if k <= MAX_FLOAT_SHIFT and max(max(floats), -min(floats)) < 2.0 ** (FLOAT_BITS - k):
-        factor = 2.0**k
-        integers = fmpz_mat(rows, width, [round(number * factor) for number in floats])
-    else:
-        integers = fmpz_mat(rows, width, [nearest(z, k, path) for z in flat])
-    return integers, largest_error(arb_mat(rows, width, flat) * arb((1, k)) - arb_mat(integers))
-
-
-def nearest(z: arb, k: int, path: str) -> int:
-    """Return the integer nearest to 2^k times the midpoint."""
-    if not z.abs_upper() < arb((1, MAX_FEATURE_BITS - k)):
-        raise TooExpensive(path + "/feature_bits", "cost.size", "2^feature_bits times a feature is huge", k, above(z))
-    mantissa, exponent = plain(z.mid())
-    shift: int = max(-mantissa.bit_length() - 2, exponent + k)
-    return mantissa << shift if shift >= 0 else ((mantissa >> (-shift - 1)) + 1) >> 1
-
-
-class RankClaim:
+class RankClaim(SweptClaim):
     """One claim R1 or R3 and what is known about its residual so far."""
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
@@ -170,7 +127,9 @@ class RankClaim:
 
     def round(self, flat: list[arb], rows: int) -> tuple[fmpz_mat, arb]:
         """Return integers a near 2^k z and a proved bound of |2^k z - a|."""
-        return rounded(flat, rows, self.raw.feature_bits, self.raw.path)
+        k = self.raw.feature_bits
+        integers = fmpz_mat(rows, self.used, rounded(flat, k, self.raw.path))
+        return integers, distance(arb_mat(rows, self.used, flat), k, integers)
 
     def conclude(self) -> dict[str, object]:
         """Derive alpha and sigma_lower again, with all samples taken, and compare them with the claimed bounds.
@@ -239,7 +198,7 @@ def require_arcs(weights: Exact, arcs: list[list[int]] | None, path: str) -> Non
             require(bool(arc) or weights.integers[j, k] == 0, path, "data.arcs", message)
 
 
-class MarginClaim:
+class MarginClaim(SweptClaim):
     """One claim Z1 or P1. P1's path: V(s) = (1-s) V0 + s kappa V1, then t V1 for t >= kappa, with U at rest."""
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
@@ -272,12 +231,18 @@ class MarginClaim:
         Guarantee: the balls contain them. The differences of columns are exact, so that common parts cancel.
         """
         key = id(weights), self.classes.digest
-        if "psi" not in shared:
-            shared["psi"] = by_label(self.data.labels, samples, rows)
         if key not in shared:
-            parts = ((psi * differences(weights, label, self.classes)).tolist() for label, psi in shared["psi"])
+            runs = self.by_label(samples, rows, shared)
+            parts = ((psi * differences(weights, label, self.classes)).tolist() for label, psi in runs)
             shared[key] = list(itertools.chain(*parts))
         return list(shared[key])
+
+    def by_label(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> list[tuple[int, arb_mat]]:
+        """Return rows of Psi as one matrix for each label, made once for all claims."""
+        if "psi" not in shared:
+            shared["psi"] = by_label(self.data.labels, samples, rows)
+        found: list[tuple[int, arb_mat]] = shared["psi"]
+        return found
 
     def frozen_margins(self, sample: int) -> list[arb]:
         """Return K_iy - K_ik of the frozen logits K, exactly, one k for each group of classes other than the label."""

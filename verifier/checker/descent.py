@@ -7,31 +7,34 @@ rest; Z is any other V; n = sum_i mult_i. Psi_D has the rows sqrt(mult_i) psi_i.
 import itertools
 import math
 from collections.abc import Iterator
+from operator import mul
 from typing import Any
 
 from flint import arb, fmpz_mat
 
-from .claims import BOUND_PRECISION, NORM_BITS, MarginClaim, Rows, loss_of, rounded, sides
+from .arithmetic import groups
+from .claims import BOUND_PRECISION, NORM_BITS, MarginClaim, Rows, loss_of, sides
 from .common import Exact, above, below, precision, require
 from .container import Arrays
+from .rounding import distance, rounded
 from .sentences import sentence
 
 ROOT_BITS = 16  # behind the point of the roots of multiplicities, rounded up
 MAX_SQUARINGS = 8  # of a Gram matrix, until the bound of its norm is sharp enough
+FAR = 1.25  # times the bound that is needed: a larger Frobenius norm of some rows is none that will suffice for all
 
 
-def root(count: int) -> int:
-    """Return the least integer that is at least 2^ROOT_BITS times the root of an integer."""
-    return math.isqrt((count << 2 * ROOT_BITS) - 1) + 1
+def root(count: int, bits: int) -> int:
+    """Return the least integer that is at least 2^bits times the root of an integer."""
+    return math.isqrt((count << 2 * bits) - 1) + 1
 
 
 def norm_bounds(x: fmpz_mat) -> Iterator[arb]:
     """Yield upper bounds of the 2-norm of an integer matrix, sharper and sharper, each dearer than the one before.
 
-    Guarantee: each is at least ||X||_2: first ||X||_F, then ||S^q||_F^(1/2q), S = X^T X, q = 1, 2, 4, .. Before a
-    squaring S = 2^h (T + D), T its integer part, 0 <= D_ij < 1, so ||S||_2 <= 2^h (||T||_2 + K), T symmetric, K x K.
+    Guarantee: each is at least ||X||_2: it is ||S^q||_F^(1/2q), S = X^T X, q = 1, 2, 4, .. Before a squaring S =
+    2^h (T + D), T its integer part, 0 <= D_ij < 1, so ||S||_2 <= 2^h (||T||_2 + K), T symmetric, K x K.
     """
-    yield arb(sum(entry * entry for entry in map(int, x.entries()))).sqrt()
     square, size, dropped = x.transpose() * x, x.ncols(), list[tuple[int, int]]()
     for _ in range(MAX_SQUARINGS + 1):
         entries = list(map(int, square.entries()))
@@ -63,45 +66,82 @@ class DescentClaim(MarginClaim):
             raw.smoothness > 0, raw.path + "/smoothness", "GDV.smoothness", "must be above 0", above(raw.smoothness)
         )
         self.entries += network.columns
-        self.roots = {count: root(count) for count in set(data.multiplicities)}
-        self.columns, self.error = network.columns, arb(0)
-        self.blocks: list[fmpz_mat] = []  # 2^(ROOT_BITS + k) Psi_D, rounded; the order of the rows does not matter
+        self.root_bits = ROOT_BITS if max(data.multiplicities) > 1 else 0
+        self.roots = {count: root(count, self.root_bits) for count in set(data.multiplicities)}
+        self.samples, self.columns = network.samples, network.columns
+        self.integers_needed = False  # of all rows: the Frobenius norm of Psi_D does not suffice
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: no row has been seen."""
+        self.totals, self.squares, self.error = [arb(0)], arb(0), arb(0)  # of them ||Psi_D||_F^2, bounded from above
+        self.blocks: list[fmpz_mat] = []  # 2^(root_bits + k) Psi_D, rounded; the order of the rows does not matter
 
     def take(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> Any:
-        """Return the samples' share of n Phi(Z), their rows as integers, and how far these are from 2^k Psi.
+        """Return the samples' share of n Phi(Z) and of ||Psi_D||_F^2; their rows as integers where that is large.
 
         Guarantee: with the integers a of a row, |2^k Psi_ij - a_ij| <= the error.
         """
         ends = self.of_logits(samples, self.margins(self.end, samples, rows, shared))
-        mult, total = self.data.multiplicities, arb(0)
-        for sample, margins in zip(samples, ends, strict=True):
+        mult, total, squares = self.data.multiplicities, arb(0), arb(0)
+        for sample, row, margins in zip(samples, rows, ends, strict=True):
             total += mult[sample] * loss_of(margins, self.counts(sample))
+            squares += mult[sample] * sum(map(mul, row, row), arb(0))
         require(total.is_finite(), self.raw.path + "/end_weights", "GDV.loss", "the loss at Z is not finite")
-        integers, error = rounded(list(itertools.chain(*rows)), len(rows), self.raw.feature_bits, self.raw.path)
-        scaled = [
-            self.roots[mult[i]] * entry for i, row in zip(samples, integers.tolist(), strict=True) for entry in row
-        ]
-        return sides([total, error]), list(map(int, scaled))
+        integers, error = list[int](), arb(0)
+        enough = squares <= FAR * self.raw.smoothness * 2 * sum(mult[sample] for sample in samples)
+        if self.integers_needed or not enough:
+            integers, error = self.scaled(samples, rows, shared)
+        return sides([total, squares, error]), integers
+
+    def scaled(self, samples: list[int], rows: Rows, shared: dict[Any, Any]) -> tuple[list[int], arb]:
+        """Return the integers a of these rows, times the roots, and a bound of |2^k Psi_ij - a_ij|."""
+        k, error, found, start = self.raw.feature_bits, arb(0), list[int](), 0
+        for _, psi in self.by_label(samples, rows, shared):
+            stop = start + psi.nrows()
+            integers = rounded(list(itertools.chain(*rows[start:stop])), k, self.raw.path)
+            error = error.max(distance(psi, k, fmpz_mat(psi.nrows(), self.columns, integers)))
+            for sample, row in zip(samples[start:stop], groups(integers, self.columns), strict=True):
+                factor = self.roots[self.data.multiplicities[sample]]
+                found += row if factor == 1 else [factor * entry for entry in row]
+            start = stop
+        return found, error
 
     def merge(self, taken: Any) -> None:
-        """Add what `take` found of some samples: their loss, their rows of Psi as integers, the error of these."""
-        (loss, (_, error)), integers = taken
+        """Add what `take` found of some samples: their loss, their squares, their rows as integers and the error."""
+        (loss, (_, squares), (_, error)), integers = taken
         super().merge([loss])
+        self.squares = (self.squares + arb(squares)).upper()
         self.error = self.error.max(arb(error))
-        self.blocks.append(fmpz_mat(len(integers) // self.columns, self.columns, integers))
+        if integers:
+            self.blocks.append(fmpz_mat(len(integers) // self.columns, self.columns, integers))
+
+    def complete(self) -> bool:
+        """Return whether the integers of all rows are there."""
+        return sum(block.nrows() for block in self.blocks) == int(self.samples)
+
+    def again(self) -> bool:
+        """Return whether it must see all rows once more: the Frobenius norm is not enough, and integers are missing."""
+        if self.squares <= self.raw.smoothness * 2 * self.data.total or self.complete():
+            return False
+        self.integers_needed = True
+        self.forget()
+        return True
 
     def lipschitz_bounds(self) -> Iterator[arb]:
         """Yield upper bounds of ||Psi_D||_2^2 / (2n), sharper and sharper.
 
-        Guarantee: ||2^k Psi_D - a_D||_F <= e sqrt(n M), a_D the rows times the roots; the roots are rounded up, which
-        makes the norm no smaller.
+        Guarantee: the first is ||Psi_D||_F^2 / (2n). For the others ||2^k Psi_D - a_D||_F <= e sqrt(n M), a_D the rows
+        times the roots; the roots are rounded up, which makes the norm no smaller.
         """
         total, k = self.data.total, self.raw.feature_bits
-        rows = [row for block in self.blocks for row in block.tolist()]
-        x = fmpz_mat(rows)
+        yield self.squares / (2 * total)
+        if not self.complete():
+            return
+        x = fmpz_mat([row for block in self.blocks for row in block.tolist()])
         lost = self.error * arb(total * self.columns).sqrt()
-        for norm in norm_bounds(x if self.columns <= len(rows) else x.transpose()):
-            whole = (norm * arb((1, -ROOT_BITS)) + lost) * arb((1, -k))
+        for norm in norm_bounds(x if self.columns <= self.samples else x.transpose()):
+            whole = (norm * arb((1, -self.root_bits)) + lost) * arb((1, -k))
             yield whole * whole / (2 * total)
 
     def conclude(self) -> dict[str, object]:

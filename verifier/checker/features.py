@@ -10,45 +10,20 @@ from functools import reduce
 from math import prod
 from typing import Any
 
-from flint import arb, arb_mat, ctx, fmpq, fmpz_mat
+from flint import arb, arb_mat, fmpq, fmpz_mat
 
 from .analytic import by_ends
 from .arithmetic import Arithmetic, Row, Table, groups, paired, pick, side_by_side
-from .common import Exact, Rejection, precision
+from .common import Exact, Rejection
 from .expression import GUARDED, PLAIN, build
 from .nodes import KINDS, columns_of
+from .products import multiply, ones, short_factor
 from .windowed import affine_parts, windows_of_affine
 
-# Arb is fast for matrices whose sides are all above CLASSICAL; radii up to 2^(bits - precision), for these bits, may be
-# bounded by their maximum
-CLASSICAL, NARROW_BITS = 120, (2, 10)
 GATHER = 5  # multiply-adds that take as long as to bring one ball to its place in a window
 NARROW_SUM = 2.0**-20  # balls whose radii add up to less need no guard
 WIDE = 2.0**-10  # the radius from which a ball may gain by a bound that holds in any case
 exp, ZERO = GUARDED["exp"], arb(0)
-
-
-def ones(rows: int, columns: int) -> arb_mat:
-    """Return the (rows, columns) matrix of ones."""
-    return arb_mat(rows, 1, [1] * rows) * arb_mat(1, columns, [1] * columns)
-
-
-def multiply(left: arb_mat, right: arb_mat, sums: arb_mat) -> arb_mat:
-    """Multiply balls; `sums` has, for each column of `right`, at least the sum of the sizes of its entries.
-
-    Guarantee: the result contains A B for every A in `left` and B in `right`. The quick way, for large matrices of
-    narrow balls in [-1, 1]: the midpoints are rounded, the radii growing, to multiples M of 2^-precision, which makes
-    the integers that FLINT multiplies small; if then every radius is at most e, |((A - M) B)_ij| <= e sums_j.
-    """
-    frame = ones(left.nrows(), left.ncols())
-    if min(left.nrows(), left.ncols(), right.ncols()) > CLASSICAL and (frame * arb(0, 1)).contains(left):
-        with precision(ctx.prec + 2):
-            rounded = (left + 3 * frame) - 3 * frame
-        middle = rounded.mid()
-        for error in (arb(0, 1) * arb((1, bits - ctx.prec)) for bits in NARROW_BITS):
-            if (frame * error).contains(rounded - middle):
-                return middle * right + ones(left.nrows(), 1) * sums * (2 * error)
-    return left * right
 
 
 def tile(bias: arb_mat, rows: int) -> arb_mat:
@@ -176,20 +151,16 @@ class Balls(Arithmetic):
             self.prepared[node.number] = self.prepare(node, weight[0], None if bias is None else bias[0])
         layout, parts, biases = self.prepared[node.number]
         windows = layout.cut(side_by_side(sources))
-        sums = [multiply(cut, *part) for cut, part in zip(windows, parts, strict=True)]
+        sums = [multiply(cut, part) for cut, part in zip(windows, parts, strict=True)]
         if biases is not None:
             sums = [total + tile(b, total.nrows()) for total, b in zip(sums, biases, strict=True)]
         found: Table = layout.rows(sums)
         return found
 
     def prepare(self, node: Any, weight: Row, bias: Row | None) -> Any:
-        """Return the layout of an affine node, its weights with the sums of their sizes, and its biases."""
-        layout, parts = Layout(node, weight), []
-        for matrix in layout.weights(weight):
-            sums = arb_mat(1, matrix.ncols())  # of small matrices they are not looked at
-            if min(matrix.nrows(), matrix.ncols()) > CLASSICAL:
-                sums = arb_mat([[sum(map(abs, line), self.zero) for line in matrix.transpose().tolist()]])
-            parts.append((matrix, sums))
+        """Return the layout of an affine node, its weights as right factors, and its biases."""
+        layout = Layout(node, weight)
+        parts = [short_factor(matrix) for matrix in layout.weights(weight)]
         return layout, parts, None if bias is None else layout.biases(bias)
 
     def map(self, node: Any, x: Table) -> Table:
@@ -310,6 +281,11 @@ class Features(Balls):
         for node in network.nodes:
             if not node.varies and not (still and node.moves):
                 self.fixed[node.number] = self.evaluate(node, self.fixed, [])
+        for node in network.nodes:  # here, so that processes that look at parts of the samples share it
+            if node.kind == "affine" and node.varies and not (still and node.moves):
+                _, weight, bias = affine_parts(node)
+                own = None if bias is None else self.fixed[node.reads[bias]][0]
+                self.prepared[node.number] = self.prepare(node, self.fixed[node.reads[weight]][0], own)
 
     def rows(self, samples: list[int]) -> Table:
         """Return the rows of Psi for the samples.

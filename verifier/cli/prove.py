@@ -45,7 +45,7 @@ TIGHT_BYTES = 2**30
 """Memory that a tight bound of sigma_N may take where it was not asked for: up to some N = 10,000."""
 
 
-QUIET_SECONDS = 10.0
+QUIET_SECONDS = 60.0
 """Lines of progress in a file are at least so far apart."""
 
 WORTH = 1.2
@@ -242,19 +242,21 @@ def _gram(
     from verifier.run.executors import workers
     from verifier.run.ledger import environment
     from verifier.run.progress import time_left
-    from verifier.run.tiling import Elsewhere, OutOfCore, work_folder
+    from verifier.run.tiling import Elsewhere, OutOfCore
     from verifier.run.toml import case_toml
+    from verifier.run.work_folder import work_folder
     from verifier.run.worker import Task, packed
 
-    screen, last = console(stderr=True), [0.0]
+    screen, last = console(stderr=True), [time.monotonic()]
 
     def say(words: str, fraction: float, left: float) -> None:
-        rest = f", {time_left(left, left)} left" if left > 0.0 else ""
+        known = not math.isnan(left)
+        rest = f", {100 * fraction:.0f} %, {time_left(left, left)} left" if known else ""
         if screen.is_terminal:
             stage(f"{words}{rest}")(fraction)
-        elif left != left or time.monotonic() - last[0] > QUIET_SECONDS:
+        elif not known or time.monotonic() - last[0] > QUIET_SECONDS:
             last[0] = time.monotonic()
-            sys.stderr.write(f"{words}: {100 * fraction:.0f} %{rest}\n")
+            sys.stderr.write(f"{words}{rest}\n")
             sys.stderr.flush()
 
     with work_folder(place.work, problem, place.memory) as work, workers(place.jobs, None, place.scheduler) as found:

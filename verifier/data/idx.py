@@ -77,9 +77,11 @@ def read_images(
         raw, target = read_cifar(file, max_bytes=max_bytes)
     else:
         raw = read_idx(file, max_bytes=max_bytes)
+        if raw.ndim < 2 or 0 in raw.shape:
+            raise DataError(
+                f"{file.name}: shape {raw.shape} is not that of images, (N, h, w); is it the file of labels?"
+            )
         target = read_idx(labels_beside(file) if labels is None else labels, max_bytes=max_bytes)
-    if raw.ndim < 2 or 0 in raw.shape:
-        raise DataError(f"{file.name}: shape {raw.shape} is not that of images, (N, h, w); is it the file of labels?")
     if target.shape != raw.shape[:1]:
         raise DataError(f"{file.name}: {len(raw)} images, but labels of shape {target.shape}; give their own labels")
     classes, names = array_labels(file.name, target)

@@ -97,7 +97,7 @@ class CertifySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     enabled: bool = True
     target: str = "1e-6"
     max_bits: int = 106
-    rank_seconds: float = 300.0
+    rank_seconds: float = 60.0
     certificates: int = 1
     starts: int = 1
     entries: int = 25_000_000

@@ -139,7 +139,7 @@ class _Ladder:
     gram: GramProver
     attempts: list[str] = field(default_factory=list)
     refused: bool = False  # whether the platform's canary failed
-    least_bits: float = 0.0  # below it a right inverse is not worth trying, as double-double saw it
+    least_bits: int = 0  # below it a right inverse is not worth trying, as double-double saw it
 
     def climb(self) -> RankResult:
         """Try the rungs of the ladder, the cheapest first, until one decides."""
@@ -147,7 +147,7 @@ class _Ladder:
         if deficient is not None:
             return self._refuted(deficient)
         if isinstance(self.features, UnheldFeatures):
-            return self._undecided(self.features.reason)
+            return self._undecided(f"{self.features.reason}; `verifier rank CASE --work DIR` needs less memory")
         rational = rational_activations(self.features.network)
         # structure proves no full rank, and what is exact proves it of rational features only
         exactly: tuple[Rung, ...] = (self._exact_features,) if self.refute or rational else ()
@@ -325,7 +325,8 @@ class _Ladder:
 
     def _higher_precision(self, features: FeatureEnclosure) -> RankResult:
         """R3: doubling precision, as long as the numerical rank lets hope."""
-        seen, bits, too_slow = Elimination(self.max_bits, self.stage), 2 * features.precision, None
+        bits = max(2 * features.precision, self.least_bits)
+        seen, too_slow = Elimination(self.max_bits, self.stage), None
         while bits <= self.max_bits and not seen.hopeless:
             where, seconds = f"at {bits} bits", seconds_of_algebra(features.samples, features.columns, bits)
             if seconds > self.patience:
@@ -333,10 +334,7 @@ class _Ladder:
                 self._tried(f"R3 {where}: not tried, about {seconds:.0f} s of algebra {limit}")
                 break
             begun, higher = time.perf_counter(), at_precision(features, bits)
-            if bits < self.least_bits:
-                witness: RightInverse | str = f"not tried, sigma_N seems to need {self.least_bits:.0f} bits"
-            else:
-                witness = high_precision_witness(higher, self.stage(f"rank: right inverse {where}"))
+            witness = high_precision_witness(higher, self.stage(f"rank: right inverse {where}"))
             if isinstance(witness, str):
                 self._tried(f"R3 {where}: {witness}")
             else:
@@ -349,7 +347,9 @@ class _Ladder:
             begun, bits = time.perf_counter(), seen.next_bits(higher)
             if seen.last is not None:
                 self._tried(seen.last.words(), begun)
-        reason = f"no right inverse certified and no structural deficiency found; {seen.advice(too_slow)}"
+        reason = (
+            f"no right inverse certified and no structural deficiency found; {seen.advice(too_slow, self.least_bits)}"
+        )
         return self._undecided(reason, seen.last)
 
     def _tried(self, outcome: str, begun: float | None = None) -> None:

@@ -19,6 +19,7 @@ The certificate's X is rounded to a multiple of 2^-s: ``|X' - X| <= 2^-s-1`` ent
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +40,7 @@ from verifier.balls.precision import MAX_BITS, working_precision
 from verifier.display import Decided
 from verifier.rank.gram_matrix import BITS, flushed, record_of
 from verifier.rank.inverse_norm import WitnessSums, spectral_norm, witness_sums
-from verifier.rank.residual import Residual64, chosen_columns, residual_bounds
+from verifier.rank.residual import Residual64, chosen_columns, covering, residual_bounds
 from verifier.rank.right_inverse import (
     NORM_PRECISION,
     SLACK,
@@ -53,8 +54,8 @@ from verifier.verdict import Verdict
 
 MAX_SWEEPS = 4
 """Corrections of X at most: the second one serves where the first inverse was a poor one."""
-SURE = 0.25
-"""A bound of the residual below it is small enough: what is proved of sigma_N is near the truth."""
+SURE = 0.1
+"""X is corrected no further once its share of the bound is below that of what radii and roundings leave to 1."""
 FLOOR = 2.0**-52
 """Singular values of an approximate matrix are raised to this share of the largest, where its inverse breaks down."""
 ROOM = 8
@@ -77,15 +78,6 @@ class PairInverse(Decided):
     x: Pair | None = None
     backend: Backend | None = None
 
-    @property
-    def bits_seen(self) -> float:
-        """About ``log2(||Psi||_F ||X||_2)`` for the last X, which sigma_N is not far above; 0 without one.
-
-        Guarantee: none. A right inverse in fewer bits is most unlikely to certify anything.
-        """
-        size = 0.0 if self.residual is None else self.residual.norm_a * self.residual.norm_x
-        return math.log2(size) if 0.0 < size < math.inf else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class _PairWitness:
@@ -94,6 +86,7 @@ class _PairWitness:
     backend: Backend
     x: Pair
     record: Products
+    tight: bool = True
     leading: list[Array] = field(default_factory=list)
 
     @property
@@ -106,7 +99,7 @@ class _PairWitness:
 
     def residual(self, midpoints: Any, index: Array | None, rows: slice) -> tuple[Array, Array]:
         xp = self.backend.xp
-        a = _taken(xp, midpoints, index)
+        a = Pair(_taken(xp, midpoints.hi, index), _taken(xp, midpoints.lo, index))
         product = matmul(self.backend, a, self.x, self.record)
         self.leading.append(product.hi)
         off = xp.asarray(product.hi, copy=True)
@@ -115,14 +108,59 @@ class _PairWitness:
 
     def norm(self, sums: WitnessSums) -> float:
         backend = self.backend
-        leading = spectral_norm(backend, self.x.hi, sums, True, self.record)
+        leading = spectral_norm(backend, self.x.hi, sums, self.tight, self.record)
         with working_precision(BITS):
             rest = witness_sums(backend, backend.xp.abs(self.x.lo)).frobenius(backend)
             return upper_float(arb(leading) + rest)
 
 
-def _taken(xp: Any, a: Pair, index: Array | None) -> Pair:
-    return a if index is None else Pair(xp.take(a.hi, index, axis=1), xp.take(a.lo, index, axis=1))
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """The chosen columns of an enclosure of Psi, (N, K), as one block, with the largest radius of each.
+
+    Guarantee: as that of the source, for its last pass.
+    """
+
+    backend: Backend
+    record: Products
+    midpoints: Pair
+    radii: Array
+    norms: Array
+
+    @classmethod
+    def of(cls, source: RowSource, columns: NDArray[np.int64] | None) -> _Gathered:
+        """Go through all rows of a source once; a radius that is not a number >= 0 stays NaN."""
+        backend, k = source.backend, source.columns if columns is None else len(columns)
+        xp, chosen = backend.xp, chosen_columns(columns, source.columns, k)
+        index = None if chosen is None else xp.asarray(chosen, dtype=xp.int64)
+        high, low, radii = [], [], xp.zeros((source.columns,), dtype=xp.float64)
+        for _, whole, q in covering(source):
+            high.append(_taken(xp, whole.hi, index))
+            low.append(_taken(xp, whole.lo, index))
+            radii = xp.maximum(radii, xp.where(q >= 0.0, q, math.nan))
+        row_norms = getattr(source, "row_norms", None)
+        unknown = backend.asarray(np.full(source.samples, math.inf))
+        norms = unknown if row_norms is None else xp.asarray(row_norms(), copy=True)
+        midpoints = Pair(xp.concat(high, axis=0), xp.concat(low, axis=0))
+        return cls(backend, record_of(source), midpoints, radii if index is None else xp.take(radii, index), norms)
+
+    @property
+    def samples(self) -> int:
+        return int(self.midpoints.hi.shape[0])
+
+    @property
+    def columns(self) -> int:
+        return int(self.midpoints.hi.shape[1])
+
+    def row_blocks(self) -> Iterator[tuple[slice, Pair, Array]]:
+        yield slice(0, self.samples), self.midpoints, self.radii
+
+    def row_norms(self) -> Array:
+        return self.norms
+
+
+def _taken(xp: Any, a: Array, index: Array | None) -> Array:
+    return a if index is None else xp.take(a, index, axis=1)
 
 
 def certify_inverse_pair(
@@ -163,30 +201,30 @@ def certify_inverse_pair(
 
 def _refined(source: RowSource, columns: NDArray[np.int64] | None, record: Products, progress: Progress) -> PairInverse:
     """Correct X until R1 certifies it, or there is no hope left."""
-    backend, k = source.backend, source.columns if columns is None else len(columns)
-    chosen = chosen_columns(columns, source.columns, k)
-    if k < source.samples:
-        return PairInverse(Verdict.UNDECIDED, f"{k} columns for N = {source.samples}: there is no right inverse")
-    start = _start(backend, _leading(source, chosen))
+    psi = _Gathered.of(source, columns)
+    backend = psi.backend
+    if psi.columns < psi.samples:
+        return PairInverse(Verdict.UNDECIDED, f"{psi.columns} columns for N = {psi.samples}: there is no right inverse")
+    start = _start(backend, psi.midpoints.hi)
     if start is None:
         return PairInverse(Verdict.UNDECIDED, "the leading parts of the features have no inverse in binary64")
     x = Pair(flushed(backend, start), backend.xp.zeros_like(start))
     for sweep in range(MAX_SWEEPS + 1):
         progress(sweep / (MAX_SWEEPS + 1))
-        witness = _PairWitness(backend, x, record)
-        found = residual_bounds(source, witness, chosen)
-        if found.alpha < SURE:
-            return _proved(backend, x, found)
-        if not found.lost < 1.0:
+        witness = _PairWitness(backend, x, record, tight=sweep > 0)
+        found = residual_bounds(psi, witness, None)
+        if not found.lost < 1.0 or found.alpha - found.lost <= SURE * (1.0 - found.lost):
             reason = f"radii and roundings alone bound ||I - Psi X|| by {at_most(found.lost, 2)}"
             break
-        inverse = _inverse(backend, backend.xp.concat(witness.leading, axis=0))
+        inverse = _inverse(backend, witness.leading[0])
         if inverse is None:
             reason = "the product Psi X has no inverse in binary64"
             break
-        reason = f"{MAX_SWEEPS} corrections leave ||I - Psi X|| bounded by {at_most(found.alpha, 2)} only"
-        corrected = matmul(backend, x, Pair(flushed(backend, inverse), backend.xp.zeros_like(inverse)), record)
+        reason = f"{sweep} corrections leave ||I - Psi X|| bounded by {at_most(found.alpha, 2)} only"
+        corrected = matmul(backend, x, flushed(backend, inverse), record)
         x = Pair(flushed(backend, corrected.hi), flushed(backend, corrected.lo))
+    if found.alpha < 1.0:
+        return _proved(backend, witness.x, found)
     sigma = f"{about(1.0 / found.norm_x, 1)} or smaller" if 0.0 < found.norm_x < math.inf else "0"
     return PairInverse(Verdict.UNDECIDED, f"{reason}; sigma_N seems to be about {sigma}", residual=found)
 
@@ -198,13 +236,6 @@ def _proved(backend: Backend, x: Pair, found: Residual64) -> PairInverse:
     if not 0.0 < sigma < math.inf:
         return PairInverse(Verdict.UNDECIDED, "the bound of sigma_N underflows", residual=found)
     return PairInverse(Verdict.PROVED, f"rank N, sigma_N >= {at_least(sigma)}", sigma, found, x, backend)
-
-
-def _leading(source: RowSource, chosen: list[int] | None) -> Array:
-    """The leading parts of the midpoints, (N, K)."""
-    xp = source.backend.xp
-    index = None if chosen is None else xp.asarray(chosen, dtype=xp.int64)
-    return xp.concat([_taken(xp, whole, index).hi for _, whole, _ in source.row_blocks()], axis=0)
 
 
 def _start(backend: Backend, a: Array) -> Array | None:

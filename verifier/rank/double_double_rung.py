@@ -19,17 +19,19 @@ from verifier.balls.feature_enclosure import FeatureEnclosure, Progress, PsiEncl
 from verifier.balls.motion import ball_work
 from verifier.balls.precision import MAX_BITS
 from verifier.rank.approx import column_choices, used_columns
-from verifier.rank.double_double_inverse import PairInverse, certify_inverse_pair, exact_witness
+from verifier.rank.double_double_inverse import ROOM, PairInverse, certify_inverse_pair, exact_witness
 from verifier.rank.right_inverse import RankBound, RightInverse
 
 PAIR_BITS = 106
 """Bits that a pair of float64 holds: the rung is tried if as many are allowed."""
-SECONDS_PER_ENTRY, SECONDS_PER_PRODUCT = 2e-9, 2e-9
+SECONDS_PER_ENTRY, SECONDS_PER_PRODUCT = 1e-9, 3e-9
 """Measured costs of a multiply-add on one core: of enclosing Psi, and of the products of the right inverse."""
 PAIR_BYTES, MOST_BYTES = 16, 6 * 10**8
 """Bytes of a pair, and those that the pairs of Psi may take; the products take ten times as many."""
 SAMPLED = 8
 """Samples whose features are enclosed by Arb to see what its radii are."""
+SPARE = 16
+"""Bits more than that for R3, whose right inverse is from the normal equations."""
 MARGIN = 3
 """Radii of the other samples may be 2^MARGIN times as wide as those seen, before the certificate fails."""
 TRIALS = 8
@@ -51,7 +53,7 @@ class PairProof:
 
 def prove_in_double_double(
     features: FloatEnclosure, patience: float, progress: Progress | None = None
-) -> tuple[PairProof | None, str, float]:
+) -> tuple[PairProof | None, str, int]:
     """Prove ``rank Psi = N`` by R1 in double-double.
 
     Parameters
@@ -65,7 +67,7 @@ def prove_in_double_double(
 
     Returns
     -------
-    (PairProof or None, str, float)
+    (PairProof or None, str, int)
         The proof, if there is one; the outcome in words; and a precision below which sigma_N is not likely to be told
         from 0, if it was not proved. Guarantee: with a proof, ``rank Psi(U) = N`` and ``sigma_N >= found.sigma_lower >
         0``, and R1 holds as ``bound`` states it.
@@ -73,19 +75,28 @@ def prove_in_double_double(
     n, m = features.samples, features.columns
     seconds = SECONDS_PER_ENTRY * n * ball_work(features.network) + SECONDS_PER_PRODUCT * n * n * used_columns(n, m)
     if seconds > patience or PAIR_BYTES * n * m > MOST_BYTES:
-        return (
-            None,
-            f"not tried, about {seconds:.0f} s (limit {patience:.0f} s), {PAIR_BYTES * n * m / 1e9:.1f} GB",
-            0.0,
-        )
+        size = f"{PAIR_BYTES * n * m / 1e9:.1f} GB"
+        return None, f"not tried, about {seconds:.0f} s (limit {patience:.0f} s), {size}", 0
     pairs = DoubleDoubleEnclosure(
         features.network, features.u, features.inputs, features.backend, offset=features.offset
     )
     for columns in column_choices(n, m):
         found = certify_inverse_pair(pairs, columns, progress)
         if found.proved:
-            return _stated(features, found, columns), "certified", 0.0
-    return None, found.reason, found.bits_seen
+            return _stated(features, found, columns), "certified", 0
+    return None, found.reason, _precision_seen(features, found)
+
+
+def _precision_seen(features: FloatEnclosure, found: PairInverse) -> int:
+    """The precision at which Arb might prove what double-double does not: its last X tells the size of a right inverse.
+
+    Guarantee: none. At fewer bits a right inverse is not likely to certify anything.
+    """
+    norm = 0.0 if found.residual is None else found.residual.norm_x
+    if not 0.0 < norm < math.inf:
+        return 0
+    bits = math.ceil(math.log2(norm) + math.log2(features.samples * features.columns) / 2) + ROOM
+    return (certificate_precision(features, bits) or bits) + SPARE
 
 
 def _stated(features: FloatEnclosure, found: PairInverse, columns: np.ndarray | None) -> PairProof:

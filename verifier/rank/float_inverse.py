@@ -192,7 +192,7 @@ def certify_inverse64(
 
 
 def bound_in_binary64(features: FloatEnclosure, witness: RightInverse) -> RankBound | None:
-    """R1's claim from a binary64 residual, with room for a checker that rounds Psi to ``feature_bits``.
+    """R1's claim from a binary64 residual, with room for a checker that rounds Psi, its balls too, to fewer bits.
 
     Guarantee: if a bound is returned, rank Psi(U) = N and ``sigma_N >= sigma_lower > 0``.
 
@@ -222,5 +222,6 @@ def bound_in_binary64(features: FloatEnclosure, witness: RightInverse) -> RankBo
         return None
     with working_precision(NORM_PRECISION):
         norm = norm if witness.norm_products else arb(found.norm_x)
-        rounding = arb(n * k).sqrt() * arb(float(np.linalg.norm(x))) * arb((fmpz(1), fmpz(-witness.feature_bits)))
-        return stated_bound(arb(found.alpha) * (1 + SLACK) + 2 * rounding, norm)
+        near = 2 * arb((fmpz(1), fmpz(-witness.feature_bits))) + arb(features.checker_radius or 0.0)
+        room = near * arb(n * k).sqrt() * arb(float(np.linalg.norm(x)))
+        return stated_bound(arb(found.alpha) * (1 + SLACK) + room, norm)

@@ -182,20 +182,25 @@ class Elimination:
             if bits > tried:
                 self.last = self._look(at_precision(features, bits)) or self.last
             self.hopeless = self.last.deficient and (bits >= CONVINCING or bits < self.max_bits)
-        return 2 * tried if self.last is None else self.last.enough_bits(2 * tried)
+        bits = 2 * tried if self.last is None else self.last.enough_bits(2 * tried)
+        # the doubling may start at any precision, so that it may miss the highest that is allowed
+        reached = self.last is None or not self.last.full or -self.last.last < self.max_bits
+        return self.max_bits if reached and tried < self.max_bits < bits else bits
 
     def _look(self, features: FeatureEnclosure) -> NumericalRank | None:
         return approx_numerical_rank(features, self.stage(f"rank: elimination at {features.precision} bits"))
 
-    def advice(self, too_slow: int | None) -> str:
+    def advice(self, too_slow: int | None, least: int = 0) -> str:
         """Say what would decide the rank, where R3 does not.
 
         Parameters
         ----------
         too_slow
             The precision that was not tried because it would take too long, if that is why R3 ended.
+        least
+            The precision that sigma_N seems to need.
         """
-        shown, doubled = self.last, 2 * self.max_bits
+        shown, doubled = self.last, max(2 * self.max_bits, least)
         if shown is None:
             slow = f"{too_slow} bits would take too long for this N and M"
             return slow if too_slow else f"max_bits = {doubled} may help"

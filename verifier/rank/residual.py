@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -81,6 +82,37 @@ class Multiplier(Protocol):
         """Bound ``||X||_2`` from above, given sums of X."""
 
 
+def covering(source: RowSource) -> Iterator[tuple[slice, Any, Array]]:
+    """The blocks of rows of a source.
+
+    Guarantee: once all are taken, they have covered each row of Psi, (N, M), once.
+
+    Parameters
+    ----------
+    source : RowSource
+        Midpoints of Psi, shape (N, M), with radii, by blocks of rows.
+
+    Yields
+    ------
+    (slice, Any, ndarray of shape (M,))
+        Rows, midpoints (n, M) and radii.
+
+    Raises
+    ------
+    ValueError
+        If a block does not continue where the one before ended, or rows are missing at the end.
+    """
+    n, m, covered = source.samples, source.columns, 0
+    for rows, whole, radii in source.row_blocks():
+        shape = tuple(whole.shape)
+        if rows.start != covered or shape != (rows.stop - rows.start, m) or tuple(radii.shape) != (m,):
+            raise ValueError(f"row block {rows} of shape {shape} does not continue at row {covered}")
+        covered = rows.stop
+        yield rows, whole, radii
+    if covered != n:
+        raise ValueError(f"the row blocks cover {covered} of {n} rows")
+
+
 def residual_bounds(
     source: RowSource, witness: Multiplier, chosen: list[int] | None, progress: Progress | None = None
 ) -> Residual64:
@@ -107,19 +139,15 @@ def residual_bounds(
     ValueError
         If the row blocks do not cover the rows in order.
     """
-    backend, n, m = source.backend, source.samples, source.columns
+    backend, n = source.backend, source.samples
     xp, sizes = backend.xp, witness.sizes
     k = int(sizes.shape[0])
     index = None if chosen is None else xp.asarray(chosen, dtype=xp.int64)
     sums = witness_sums(backend, sizes)
     column_sums = xp.zeros((n,), dtype=xp.float64)
-    squares, row, a_squares, q_squares, z_squares, covered = arb(0), 0.0, arb(0), arb(0), arb(0), 0
-    for rows, whole, radii in source.row_blocks():
+    squares, row, a_squares, q_squares, z_squares = arb(0), 0.0, arb(0), arb(0), arb(0)
+    for rows, whole, radii in covering(source):
         h = rows.stop - rows.start
-        shape = tuple(getattr(whole, "hi", whole).shape)
-        if rows.start != covered or shape != (h, m) or tuple(radii.shape) != (m,):
-            raise ValueError(f"row block {rows} of shape {shape} does not continue at row {covered}")
-        covered = rows.stop
         q = radii if index is None else xp.take(radii, index, axis=0)
         a, r = witness.residual(whole, index, rows)
         column_sums += xp.sum(r, axis=0)
@@ -134,9 +162,7 @@ def residual_bounds(
             else:
                 z_squares = arb("nan")
         if progress:
-            progress(covered / n)
-    if covered != n:
-        raise ValueError(f"the row blocks cover {covered} of {n} rows")
+            progress(rows.stop / n)
     with working_precision(BITS):
         g = arb(witness.unit)
         product = (a_squares * total(backend, sums.squares)).sqrt()

@@ -1,4 +1,4 @@
-"""R2 of a case out of core: the work folder and whom it belongs to, and tasks done here, in processes, or over Dask.
+"""R2 of a case out of core: its tasks done here, in processes, or over Dask.
 
 A worker makes the case's problem for itself, once, from what the case's files hold; its digest must be that of the work
 folder. Where a worker sees the work folder it reads and writes there; elsewhere it sends the tiles of the Gram matrix
@@ -7,191 +7,35 @@ back, and the tiles of the factor, which are made from other tiles, are made by 
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import io
-import shutil
 import tempfile
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from verifier.balls.binary64.backend import Backend, NotEnclosed, backend_for
 from verifier.balls.binary64.canary import canary
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.binary64.products import Products
 from verifier.balls.feature_enclosure import Progress
-from verifier.certificate.arrays import ArrayStore
-from verifier.certificate.description import describe_network
 from verifier.errors import InputError
 from verifier.network.network import Array, Network
-from verifier.network.nodes import Constant
 from verifier.options import at_most_threads
-from verifier.problem import Problem
 from verifier.rank.gram import GramBound
-from verifier.rank.gram_matrix import plan
 from verifier.rank.tiles.factor_tile import Breakdown
 from verifier.rank.tiles.folder import TileFolder, TornTile, whole_file
-from verifier.rank.tiles.layout import Layout, layout
+from verifier.rank.tiles.pace import Say
 from verifier.rank.tiles.tasks import Maker, Source, Task
-from verifier.rank.tiles.tiled_gram import Done, Run, Say, TiledGram
+from verifier.rank.tiles.tiled_gram import Done, Run, TiledGram
 from verifier.run import worker
 from verifier.run.case_problem import case_problem
 from verifier.run.executors import ONE_AT_A_TIME, Workers, completed
-from verifier.run.ledger import environment, job_key
+from verifier.run.ledger import environment
 from verifier.run.record import Failure
-
-MEMORY_GIB = 3.0
-"""What a task may take beside the samples and the weights, unless another limit is asked for."""
-
-PROBLEM = "problem.json"
-"""The file that says what a work folder belongs to."""
-
-SPARE = 1.02
-"""Part of the disk that the tiles take with their records."""
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """What a work folder belongs to, and how the matrix is cut there; ``token`` tells this folder from its copies."""
-
-    key: str
-    samples: int
-    columns: int
-    block: int
-    width: int
-    per: int
-    token: str
-
-    @property
-    def cut(self) -> Layout:
-        """Blocks and tiles."""
-        return Layout(plan(self.samples, self.columns, block=self.block, width=self.width), self.per)
-
-
-def problem_key(problem: Problem) -> str:
-    """Digest of everything that a Gram matrix depends on: samples, network, U, sources and versions.
-
-    Parameters
-    ----------
-    problem : Problem
-        Whose Psi is meant.
-
-    Returns
-    -------
-    str
-        SHA-256 in hexadecimal.
-    """
-    network = problem.network
-    fixed = [_digest(node.values) for node in network.nodes if isinstance(node, Constant)]
-    words = msgspec.json.encode(describe_network(ArrayStore(), network, None), enc_hook=repr).decode()
-    return job_key(words, fixed, _digest(problem.u), _digest(problem.rows.inputs))
-
-
-def _digest(values: Array) -> str:
-    content = np.ascontiguousarray(values)
-    return f"{content.shape} {hashlib.sha256(content.data.cast('B')).hexdigest()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """An open work folder, this process's alone."""
-
-    path: Path
-    identity: Identity
-
-    @property
-    def folder(self) -> TileFolder:
-        """Its tiles."""
-        return TileFolder(self.path)
-
-    @property
-    def words(self) -> str:
-        """How much disk and memory it takes, in a sentence."""
-        cut = self.identity.cut
-        present, free = self.present, shutil.disk_usage(self.path).free
-        return (
-            f"R2 of {self.identity.samples} x {self.identity.columns} in {cut.tiles} x {cut.tiles} tiles: "
-            f"{SPARE * cut.disk_bytes / 1e9:.2f} GB of disk in {self.path} ({present / 1e9:.2f} GB are there, "
-            f"{free / 1e9:.2f} GB are free), about {cut.memory_bytes / 2**30:.2f} GiB a task beside samples and weights"
-        )
-
-    @property
-    def present(self) -> int:
-        """Bytes of its tiles."""
-        return sum(self.folder.file(name).stat().st_size for name in self.folder.names())
-
-
-@contextmanager
-def work_folder(path: Path, problem: Problem, memory: float | None = None) -> Iterator[Work]:
-    """Open a work folder for a problem, a new one or one that is gone on with.
-
-    Parameters
-    ----------
-    path : Path
-        The folder; made if it is missing.
-    problem : Problem
-        What it is to belong to.
-    memory : float, optional
-        GiB that a task may take beside samples and weights; what is begun keeps its tiles.
-
-    Yields
-    ------
-    Work
-
-    Raises
-    ------
-    InputError
-        It belongs to another problem or another run is at work there; the disk has not enough room; it cannot be
-        written.
-    """
-    key = problem_key(problem)
-    n, m = problem.rows.samples, problem.network.columns
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with (path / ".lock").open("ab") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            found = _identity(path)
-            if found is None:
-                cut = layout(n, m, int((memory or MEMORY_GIB) * 2**30))
-                found = Identity(key, n, m, cut.sizes.block, cut.sizes.width, cut.per, uuid.uuid4().hex)
-                text = msgspec.json.encode(found)
-                whole_file(path / PROBLEM, lambda target: target.write(text))
-            elif found.key != key:
-                raise InputError(
-                    f"--work {path} holds other work ({found.samples} x {found.columns}: other samples, weights, "
-                    "network or versions of this program); choose another folder, or remove that one"
-                )
-            work = Work(path, found)
-            work.folder.clean()
-            need, free = SPARE * found.cut.disk_bytes - work.present, shutil.disk_usage(path).free
-            if need > free:
-                raise InputError(
-                    f"--work {path}: {need / 1e9:.2f} GB of disk are needed, {free / 1e9:.2f} GB are free; make room "
-                    "or choose a folder on another disk"
-                )
-            yield work
-    except BlockingIOError:
-        raise InputError(f"another run is at work in {path}; wait for it, or choose another folder") from None
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another folder with --work") from None
-
-
-def _identity(path: Path) -> Identity | None:
-    """What a folder belongs to; None if it is new."""
-    try:
-        return msgspec.json.decode((path / PROBLEM).read_bytes(), type=Identity)
-    except FileNotFoundError:
-        return None
-    except msgspec.DecodeError:
-        raise InputError(
-            f"--work {path}: {PROBLEM} cannot be read; choose another folder, or remove that one"
-        ) from None
+from verifier.run.work_folder import Identity, Work, identity_of, problem_key
 
 
 def rows_of(network: Network, u: Array, inputs: Array, backend: Backend, record: Products) -> Source:
@@ -271,7 +115,7 @@ def run_tile(job: TileJob) -> TileDone:
         return TileDone(unable=worker.OTHER_SOURCES)
     folder = Path(job.folder)
     try:
-        seen = _identity(folder) == job.identity
+        seen = identity_of(folder) == job.identity
     except InputError:
         seen = False
     if job.task.shift is not None and not seen:
@@ -318,7 +162,7 @@ def _maker(job: TileJob, folder: Path) -> Maker:
         network, u, inputs = kept.parts
         return FloatEnclosure(network, u, inputs[part], backend, record)
 
-    return Maker(TileFolder(folder), job.identity.cut, rows, backend, record)
+    return Maker(TileFolder(folder, job.identity.owner), job.identity.cut, rows, backend, record)
 
 
 @dataclass(slots=True)

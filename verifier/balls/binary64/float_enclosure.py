@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,13 +13,18 @@ from verifier.balls.binary64.backend import Array
 from verifier.balls.binary64.backend import NotEnclosed as NotEnclosed
 from verifier.balls.binary64.bounds import TINY, upper
 from verifier.balls.binary64.canary import require_products
+from verifier.balls.binary64.checker_radii import SHORT_BITS, gains_by_few_bits, predicted_radii
 from verifier.balls.binary64.enclosed import Enclosed
+from verifier.balls.binary64.float_functions import Unsupported
 from verifier.balls.binary64.graph_arithmetic import FloatBalls
 from verifier.balls.binary64.row_enclosure import BITS, Block, RowEnclosure
 from verifier.network.arithmetic import Geometry
 from verifier.network.graph import Feature
 from verifier.network.nodes import Affine, Map, Parameter
 from verifier.sigma.activations import Activation
+
+CHECKERS_ROOM = 4
+"""How much wider than ours a checker's balls at few bits may be: claims leave room for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,30 @@ class FloatEnclosure(RowEnclosure):
 
     engine = FloatBalls
     first_bits = BITS
+
+    @cached_property
+    def precision(self) -> int:
+        """Bits of Arb's precision for a checker: fewer where these will do and make its products faster."""
+        return self._bits_by_depth() if self.checker_radius is None else SHORT_BITS
+
+    @cached_property
+    def checker_radius(self) -> float | None:
+        """What no radius of a checker's balls is expected to exceed at `SHORT_BITS`; None: more bits are needed.
+
+        They will do if these radii are no more than `CHECKERS_ROOM` times the ones here, entry by entry and in norm:
+        the room that claims leave for a checker's enclosures is several times that.
+        """
+        if not gains_by_few_bits(self.network, self.samples) or self._bits_by_depth() > BITS:
+            return None
+        one = FloatEnclosure(self.network, self.u, self.inputs[:1], self.backend)
+        try:
+            radii = predicted_radii(self.network, self.u, float(np.abs(self.inputs).max()))
+            ((_, _, own),) = one.row_blocks()
+        except (NotEnclosed, Unsupported):
+            return None
+        each = bool((radii <= CHECKERS_ROOM * self.backend.numpy(own)).all())
+        norm = float(np.linalg.norm(radii)) <= CHECKERS_ROOM * float(one.row_norms()[0])
+        return float(radii.max()) if each and norm else None
 
     def column_blocks(self, width: int) -> Iterator[tuple[slice, Array, Array]]:
         """Yield ``(columns, midpoints (N, w), radii (w,))`` for all columns in order, w <= ``width``.

@@ -91,15 +91,19 @@ class RowEnclosure(PsiEnclosure):
     engine: ClassVar[type[FloatBalls]]
     """The engine's arithmetic."""
 
+    rows: ClassVar[int] = 1
+    """Times `BLOCK_ROWS`: rows that make the engine's products fast."""
+
     first_bits: ClassVar[int]
     """Bits of Arb's precision that are more than the engine's in shallow networks."""
 
     @cached_property
     def precision(self) -> int:
-        """Bits of Arb's precision at which a checker's enclosures are expected to be narrower than these.
+        """Bits of Arb's precision at which a checker's enclosures are expected to be narrower than these."""
+        return self._bits_by_depth()
 
-        Arb's balls hold entries one by one, so that what they lose grows with depth where 2-norms grow less.
-        """
+    def _bits_by_depth(self) -> int:
+        """Arb's balls hold entries one by one, so that what they lose grows with depth where 2-norms grow less."""
         depth: list[int] = []
         for node in self.network.nodes:
             depth.append(max((depth[i] for i in node.reads), default=0) + (node.kind in MIXING))
@@ -146,7 +150,7 @@ class RowEnclosure(PsiEnclosure):
         sizes = (math.prod(shape) for shape, v in zip(network.node_shapes, network.varies, strict=True) if v)
         word = self.engine.arithmetic.word
         row = word * max(self.columns, *sizes)
-        count = max(1, min(self.samples, max(BLOCK_BYTES // row, min(BLOCK_ROWS, MOST_BYTES // row))))
+        count = max(1, min(self.samples, max(BLOCK_BYTES // row, min(self.rows * BLOCK_ROWS, MOST_BYTES // row))))
         kept: list[tuple[slice, Block]] | None = [] if word * self.samples * self.columns <= CACHE_BYTES else None
         for start in range(0, self.samples, count):
             rows = slice(start, min(start + count, self.samples))

@@ -51,7 +51,9 @@ def frobenius_norm(backend: Backend, a: Array) -> float:
     return float(upper(math.sqrt(float(xp.sum(a * a)) + TINY), int(a.shape[0]) * int(a.shape[1])))
 
 
-def spectral_norm(backend: Backend, a: Array, record: Products, *, rough: bool = False) -> float:
+def spectral_norm(
+    backend: Backend, a: Array, record: Products, *, rough: bool = False, largest: int = LARGEST
+) -> float:
     """Upper bound of ``||A||_2``, A of shape (m, k); with ``rough`` by sums alone if A is not small.
 
     Guarantee: at least the norm if the record's products are as trusted; NaN or infinity if there is no bound. Source:
@@ -67,6 +69,8 @@ def spectral_norm(backend: Backend, a: Array, record: Products, *, rough: bool =
         Takes in the products that the bound rests on.
     rough : bool, optional
         Whether a matrix that is not small is bounded by sums alone.
+    largest : int, optional
+        A matrix whose smaller side is longer is bounded by sums alone.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def spectral_norm(backend: Backend, a: Array, record: Products, *, rough: bool =
     rows, columns = float(xp.max(xp.sum(size, axis=1))), float(xp.max(xp.sum(size, axis=0)))
     best = min(frobenius_norm(backend, a), float(upper(math.sqrt(upper(rows, k) * upper(columns, m) + TINY), 4)))
     n = min(m, k)
-    if n == 1 or n > (SMALL if rough else LARGEST) or not MODERATE[0] < best < MODERATE[1]:
+    if n == 1 or n > (SMALL if rough else largest) or not MODERATE[0] < best < MODERATE[1]:
         return best
     s = backend.contiguous(a if m <= k else a.T)
     chain: list[tuple[float, float, float]] = []

@@ -49,6 +49,7 @@ class DoubleDoubleEnclosure(RowEnclosure):
     """
 
     engine = DoubleDoubleBalls
+    rows = 16  # weights are cut into slices for each block anew
     first_bits = 2 * BITS
 
     @cached_property

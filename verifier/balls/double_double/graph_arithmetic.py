@@ -3,8 +3,9 @@ r"""The double-double engine: the radius rules of `binary64`, with midpoints tha
 `DoubleDoubleBalls` is `FloatBalls` with other `Numbers`: every rule that bounds errors is the same, with the unit of
 rounding below for u and the slack of `PairNumbers.slack` for ``gamma``. What they need:
 
-* Every elementwise operation has a relative error of at most `UNIT`, 15.01 * 2^-106 (`pair`: the largest is that of
-  divisions); `root_quotient` has less than two of them, ``(INVERSE_ROOT + MULTIPLY) 2^-106``.
+* Every elementwise operation has a relative error of at most `UNIT` (`pair`: the largest is that of divisions), also
+  with a factor that `number` rounded, ``(3 + MULTIPLY) 2^-106``; `root_quotient` has less than two of them,
+  ``(INVERSE_ROOT + MULTIPLY + 0.01) 2^-106``.
 * A sum of k terms is made by halving: a term passes ``ceil(log2 k)`` additions, each off by ``ADD 2^-106`` of its
   result, whose magnitude is at most the sum of the magnitudes of the terms (times ``1 + 2^-90``).
 * A product of matrices is within ``products.relative_error(k)`` of the exact one, times the 2-norms of a row and of a
@@ -33,15 +34,18 @@ from verifier.balls.binary64.spectral import frobenius_norm, spectral_norm
 from verifier.balls.double_double import pair
 from verifier.balls.double_double.activation import pair_bounds, pair_kernel
 from verifier.balls.double_double.elementary import EXP, LOG_RANGE, exp, inverse_root
-from verifier.balls.double_double.pair import ADD, PAIR_SHARE, U2, Pair
+from verifier.balls.double_double.pair import ADD, DIVIDE, MULTIPLY, PAIR_SHARE, U2, Pair
 from verifier.balls.double_double.products import matmul, matmul_stack, relative_error
 from verifier.sigma.activations import Activation
 
-UNIT = 15.01 * U2
-"""Relative error of an operation on pairs; a slack of n roundings is n times this, and 2^-40 of it."""
+UNIT = 1.07 * max(ADD, MULTIPLY, DIVIDE) * U2
+"""Relative error of an operation on pairs, ``14.99 * 2^-106``: one of `pair`, or half of a `root_quotient`."""
 
 UNDERFLOW = 8.0 * TINY
 """What four operations lose by underflow, and the addition of so small a number rounds away."""
+
+LARGEST = 4096
+"""Weights up to this side have a sharp norm: its five products are few beside those of slices, and it pays by layer."""
 
 GROWTH = 1.0 + 2.0**-40
 """Pays for the products of so few and so small errors with each other, and for the roundings of slacks themselves."""
@@ -170,7 +174,7 @@ class PairNumbers(Numbers):
 
     def spectral_norm(self, x: Pair, *, rough: bool) -> float:
         """``||x||_2 <= ||hi||_2 + ||lo||_F`` from above."""
-        found = spectral_norm(self.backend, x.hi, self.record, rough=rough)
+        found = spectral_norm(self.backend, x.hi, self.record, rough=rough, largest=LARGEST)
         return found if self.exact(x) is not None else (found + frobenius_norm(self.backend, x.lo)) * GROWTH
 
     def kernel(self, sigma: Activation, x: Pair, *, overwrite: bool) -> Pair:

@@ -3,7 +3,8 @@
 A file holds the blocks of a tile, block column by block column, each in C order, little-endian float64; then the record
 as MessagePack; then the record's SHA-256, its length and `MAGIC`. It is written under another name, flushed to disk and
 renamed. A block column is used only if its SHA-256 is that of the record, and a tile counts only if the tiles that it
-was made from are still those: what is torn, altered or out of date is made again.
+was made from are still those, and it was made for the folder's problem and layout, its owner: what is torn, altered,
+out of date or of another problem is made again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from verifier.errors import InputError, VerifierError
 
-MAGIC = b"verifier tile 1\n"
+MAGIC = b"verifier tile 2\n"
 """The end of a tile's file; the number is the format's."""
 
 ENDING = ".tile"
@@ -66,9 +67,13 @@ class FactorNumbers(msgspec.Struct, frozen=True, tag="factor"):
 
 
 class TileRecord(msgspec.Struct, frozen=True):
-    """What is known of a tile: its place, SHA-256 of its block columns, digests of the tiles it was made from."""
+    """What is known of a tile: its place, SHA-256 of its block columns, digests of the tiles it was made from.
+
+    ``owner`` says which problem, cut in which way, it is a tile of.
+    """
 
     name: str
+    owner: str
     place: tuple[int, int]
     panels: tuple[str, ...]
     needs: dict[str, str]
@@ -169,10 +174,12 @@ class TileFolder:
     ----------
     path : Path
         The folder; it exists.
+    owner : str, optional
+        Digest of the problem and of how its matrix is cut: tiles of others do not count.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, owner: str = "") -> None:
+        self.path, self.owner = path, owner
 
     def file(self, name: str) -> Path:
         """Where a tile is."""
@@ -225,7 +232,7 @@ class TileFolder:
         Returns
         -------
         TileRecord or None
-            None if there is no whole file of that name and size. (The numbers are looked at when they are read.)
+            None if there is no whole file of that name, size and owner. (The numbers are looked at when they are read.)
         """
         try:
             with self.file(name).open("rb") as stream:
@@ -238,7 +245,7 @@ class TileFolder:
             found = msgspec.msgpack.decode(text, type=TileRecord)
         except (OSError, msgspec.DecodeError):
             return None
-        return found if found.name == name else None
+        return found if (found.name, found.owner) == (name, self.owner) else None
 
     def column(self, record: TileRecord, index: int, shapes: list[list[tuple[int, int, int]]]) -> Blocks:
         """Read one block column of a tile.

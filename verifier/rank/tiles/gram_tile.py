@@ -19,7 +19,7 @@ blocks above the diagonal are those below it, mirrored, as those of both exact p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,7 @@ def gram_tile(
     width = cut.sizes.width
     if second is None:
         for p in first.blocks(width):
-            shas[0].update(_bytes(backend, p))
+            _digested(shas[0].update, backend, p)
             turned = backend.contiguous(p.T)
             for start in range(0, n, cut.sizes.block):
                 stop = min(start + cut.sizes.block, n)
@@ -109,7 +109,7 @@ def gram_tile(
         strip = -(-n // STRIPS)
         for p, q in zip(first.blocks(width), second.blocks(width), strict=True):
             for sha, panel in zip(shas, (p, q), strict=True):
-                sha.update(_bytes(backend, panel))
+                _digested(sha.update, backend, panel)
             for start in range(0, n, strip):
                 stop = min(start + strip, n)
                 values[start:stop, :] += backend.matmul(p[start:stop, :], q.T, record)
@@ -131,6 +131,7 @@ def gram_tile(
     return GramTile(values, numbers)
 
 
-def _bytes(backend: Backend, panel: Array) -> memoryview:
-    """The numbers of a panel, in C order."""
-    return backend.numpy(backend.contiguous(panel)).data.cast("B")
+def _digested(take: Callable[[bytes | memoryview], None], backend: Backend, panel: Array) -> None:
+    """Give a panel of midpoints to their digest: its shape, and its numbers in C order."""
+    take(f"{tuple(panel.shape)}".encode())
+    take(backend.numpy(backend.contiguous(panel)).data.cast("B"))

@@ -139,7 +139,7 @@ class Maker:
         made = gram_tile(rows, None if i == k else self.source(cut.rows(k)), cut, self.record, progress)
 
         def record(panels: tuple[str, ...]) -> TileRecord:
-            return TileRecord(task.name, (i, k), panels, {}, made.numbers)
+            return TileRecord(task.name, self.folder.owner, (i, k), panels, {}, made.numbers)
 
         return lambda stream: write_tile(stream, made.columns(self.backend, cut, i, k), record)
 
@@ -169,7 +169,7 @@ class Maker:
         needs = {name: found.digest for name, found in records.items()}
 
         def record(panels: tuple[str, ...]) -> TileRecord:
-            return TileRecord(task.name, (task.i, task.k), panels, needs, made.numbers(cut))
+            return TileRecord(task.name, self.folder.owner, (task.i, task.k), panels, needs, made.numbers(cut))
 
         return lambda stream: write_tile(stream, made.columns, record)
 

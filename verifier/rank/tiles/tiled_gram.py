@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 from flint import arb
@@ -21,6 +21,7 @@ from verifier.rank.gram_matrix import Gram
 from verifier.rank.tiles.bound import factor_of, gram_of
 from verifier.rank.tiles.factor_tile import Breakdown
 from verifier.rank.tiles.folder import TileRecord, TornTile, whole_file
+from verifier.rank.tiles.pace import Pace, Say
 from verifier.rank.tiles.tasks import Maker, Task, missing, standing, tasks_of
 from verifier.verdict import Verdict
 
@@ -41,9 +42,6 @@ Done = Callable[[Task], None]
 
 Run = Callable[[Sequence[Task], Done], None]
 """Does tasks that do not need each other, in any order, and tells of each; one whose needs turn out torn is left."""
-
-Say = Callable[[str, float, float], None]
-"""Told what was done, the fraction of it all, and how many seconds the rest takes at that pace, NaN if unknown."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -114,7 +112,7 @@ class TiledGram:
     def _proved(self, tight: bool) -> GramBound:
         maker = self.maker
         gram, digest = self._gram()
-        shift = first_shift(gram, maker.cut.sizes, tight=tight)
+        shift = first_shift(gram, maker.cut.sizes, tight=False)  # the same whether or not a tight one follows
         if not (shift < math.inf and gram.enclosure.is_finite()):
             return GramBound(Verdict.UNDECIDED, OVERFLOW)
         first = self._outcome(gram, digest, shift, estimate=True)
@@ -143,7 +141,7 @@ class TiledGram:
         """Make the tiles that are missing, in rounds, and return the records of all."""
         maker = self.maker
         wanted = tasks_of(maker.cut) + ([] if shift is None else tasks_of(maker.cut, shift))
-        pace = Pace(wanted, maker, self.say, what)
+        pace = Pace({task.name: task.operations(maker.cut) for task in wanted}, self.say, what)
         fruitless = 0
 
         def done(task: Task) -> None:
@@ -159,7 +157,10 @@ class TiledGram:
                 return known
             pace.begin(known)
             before = self.made.total()
-            (self.run or self._here)(ready, done)
+            if self.run is None:
+                self._here(ready, done, pace)
+            else:
+                self.run(ready, done)
             fruitless = 0 if self.made.total() > before else fruitless + 1
             if fruitless > TRIES:
                 raise self._unreliable()
@@ -169,11 +170,11 @@ class TiledGram:
         words = "tiles are torn again and again: that disk loses what is written; take another folder"
         return InputError(f"{self.maker.folder.path}: {words}")
 
-    def _here(self, tasks: Sequence[Task], done: Done) -> None:
+    def _here(self, tasks: Sequence[Task], done: Done, pace: Pace) -> None:
         """Do tasks in this process."""
         for task in tasks:
             try:
-                self.maker.folder.put(task.name, self.maker.write(task))
+                self.maker.folder.put(task.name, self.maker.write(task, partial(pace.partly, task)))
             except TornTile:
                 return
             done(task)
@@ -234,25 +235,3 @@ class TiledGram:
 
 class _Remade(Exception):
     """A tile of the Gram matrix was torn and is another one now: what was concluded from the old one is void."""
-
-
-class Pace:
-    """Says which tile was made, and how long the others take at the pace of those made now."""
-
-    def __init__(self, wanted: Sequence[Task], maker: Maker, say: Say, what: str) -> None:
-        self.weights = {task.name: task.operations(maker.cut) for task in wanted}
-        self.say, self.what, self.tiles = say, what, maker.cut.tiles
-        self.begun, self.here, self.ready = time.monotonic(), 0.0, 0.0
-
-    def begin(self, known: Iterable[str]) -> None:
-        """Take in what is done."""
-        self.ready = sum(self.weights[name] for name in known if name in self.weights)
-
-    def done(self, task: Task) -> None:
-        """Say that a task is done."""
-        weight = self.weights[task.name]
-        self.here += weight
-        self.ready += weight
-        whole = sum(self.weights.values())
-        seconds = (time.monotonic() - self.begun) * (whole - self.ready) / self.here
-        self.say(f"{self.what}, tile ({task.i}, {task.k}) of {self.tiles} rows", self.ready / whole, seconds)
