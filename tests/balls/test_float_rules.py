@@ -251,6 +251,16 @@ def test_errors_multiply_each_other(form, engine):
         assert contains(Contract((0, 1), transposed), [edge((1, 1)), edge((1, 1))], ops)
 
 
+@pytest.mark.parametrize("bound", ["each", "norm"])
+def test_one_bound_of_all_columns_counts_for_each_of_them(bound, engine):
+    """A line of a product with a matrix whose entries share one bound is as far off as the columns are many."""
+    left = Enclosed(np.ones((2, 1, 1))), [tensor([mp(1)], (1, 1))] * 2
+    size, room = (0.5, np.full((1, 1, 1), 0.5)) if bound == "each" else (0.125, np.full((1, 1, 1), 0.5))
+    right = Enclosed(np.zeros((1, 1, 16)), *((room,) if bound == "each" else (None, room)))
+    edge = [tensor([mp(size * (1.0 - 1e-12))] * 16, (1, 16))]
+    assert contains(Contract((0, 1), False), [left, (right, edge)], engine(2))
+
+
 @seeds(12)
 def test_rules_along_an_axis(rng, engine):
     shape = [(3,), (2, 3), (2, 1), (3, 2, 2)][int(rng.integers(4))]

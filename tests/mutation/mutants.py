@@ -53,6 +53,9 @@ MUTANTS = {
         "balls/binary64:inverse_root term 23",
         "balls/binary64:bound_of_norm term 0",
     ),
+    "balls/test_float_rules.py::test_one_bound_of_all_columns_counts_for_each_of_them": (
+        "balls/binary64:contract branch 4",
+    ),
     "balls/test_float_rules.py::test_roundings_of_scores_that_cancel_are_counted": (
         "balls/binary64:attend term 22",
         "balls/binary64:contract term 8",

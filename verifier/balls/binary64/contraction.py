@@ -30,7 +30,7 @@ import numpy as np
 
 from verifier.balls.binary64.backend import Array
 from verifier.balls.binary64.bounds import TINY, U, upper
-from verifier.balls.binary64.enclosed import Enclosed, aligned, bound_of_norm, two_norm
+from verifier.balls.binary64.enclosed import Axes, Enclosed, aligned, bound_of_norm, two_norm
 from verifier.balls.binary64.fused import exponentials, largest_move
 from verifier.balls.binary64.numbers import Number
 
@@ -66,13 +66,12 @@ def contract(ops: FloatBalls, a: Enclosed, b: Enclosed, *, transposed: bool) -> 
     inner, other = axes - 1, axes - 1 if transposed else axes - 2
     mid = product(ops, left, _turned(ops, right) if transposed else right)
     constant = ops.numbers.slack(2, product=int(left.shape[-1]))
-    na, nb = two_norm(xp, head(left), (inner,)), two_norm(xp, head(right), (other,))
-    ra, rb = _error(ops, a, axes, inner), _error(ops, b, axes, other)
+    entrywise = transposed or int(mid.shape[0]) == 1
+    over = (other,) if entrywise else (other, inner)
+    na, nb = two_norm(xp, head(left), (inner,)), two_norm(xp, head(right), over)
+    ra, rb = _error(ops, a, axes, (inner,)), _error(ops, b, axes, over)
     if transposed:
         nb, rb = turned(xp, nb), turned(xp, rb)
-    entrywise = transposed or int(mid.shape[0]) == 1
-    if not entrywise:
-        nb, rb = two_norm(xp, nb, (inner,)), two_norm(xp, rb, (inner,))
     found = upper(ra * nb + (na + ra) * rb + constant * na * nb + TINY * int(mid.shape[-1]), 16)
     if entrywise:
         return ops.made(mid, found)
@@ -113,7 +112,8 @@ def attend(ops: FloatBalls, q: Enclosed, k: Enclosed, v: Enclosed, square: Fract
     centred = numbers.subtract(keys, numbers.mean(keys, -2))
     scores = numbers.times(product(ops, left, _turned(ops, centred)), numbers.number(square, root=True)[0])
     nq, nk = two_norm(xp, head(left), (inner,)), turned(xp, two_norm(xp, head(centred), (inner,)))
-    rq, rk = _error(ops, q, axes, inner), turned(xp, _error(ops, k, axes, inner)) + 1.01 * numbers.unit * nk
+    rq, rk = (_error(ops, value, axes, (inner,)) for value in (q, k))
+    rk = turned(xp, rk) + 1.01 * numbers.unit * nk
     constant = numbers.slack(8, product=int(left.shape[-1]))
     powers, own, allowed = exponentials(ops, scores, mask)
     moved = upper((scale * rq) * (nk + rk) + (scale * nq) * (rk + constant * nk) + own, 24)
@@ -124,7 +124,7 @@ def attend(ops: FloatBalls, q: Enclosed, k: Enclosed, v: Enclosed, square: Fract
     if allowed is not None:
         zero = xp.zeros_like(weight)
         weight, moved = xp.where(allowed, weight, zero), xp.where(allowed, moved, zero)
-    nv, rv = (turned(xp, part) for part in (two_norm(xp, head(values), (inner,)), _error(ops, v, axes, inner)))
+    nv, rv = (turned(xp, part) for part in (two_norm(xp, head(values), (inner,)), _error(ops, v, axes, (inner,))))
     means = [upper(xp.sum(weight * part, axis=-1, keepdims=True), 2 * s + 16)
              for part in (rv, moved * moved, nv, nv * nv)]  # fmt: skip
     radius, squares, size, second = means
@@ -183,10 +183,10 @@ def turned(xp: Array, values: Array) -> Array:
     return xp.permute_dims(values, tuple(order))
 
 
-def _error(ops: FloatBalls, value: Enclosed, axes: int, over: int) -> Array:
-    """The bound of the error's 2-norm over an axis of the value, given ``axes`` axes."""
+def _error(ops: FloatBalls, value: Enclosed, axes: int, over: Axes) -> Array:
+    """The bound of the error's 2-norm over axes of the value, given ``axes`` axes."""
     lead = axes - len(value.shape)
-    found = bound_of_norm(ops.xp, value, value.shape, (over - lead,))
+    found = bound_of_norm(ops.xp, value, value.shape, tuple(k - lead for k in over))
     if isinstance(found, float):
         return ops.xp.zeros((1,) * (axes + 1), dtype=ops.xp.float64)
     return aligned(ops.xp, found, axes)
