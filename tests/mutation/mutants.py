@@ -596,6 +596,16 @@ MUTANTS = {
         "checker:series_power term 4",
     ),
     "checker/test_checker_undefined.py::test_series_know_where_they_are_undefined": ("checker:taylor boolean 2",),
+    "data/test_samples.py::test_floats_that_are_small_integers_are_stored_as_integers": (
+        "data:SampleSource._integer_type comparison 0",
+        "data:SampleSource._integer_type comparison 1",
+        "data:SampleSource.stored comparison 3",
+    ),
+    "data/test_grouping.py::test_rows_of_one_hash_are_compared": ("data:distinct_rows branch 0",),
+    "balls/test_exact.py::test_integers_are_narrowed_without_a_change": (
+        "balls:in_smallest_type comparison 0",
+        "balls:in_smallest_type negation 0",
+    ),
     "data/test_projection_guarantees.py::test_projections_are_exact": (
         "data:_limb term 14",
         "data:_extent name 5",

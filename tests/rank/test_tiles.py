@@ -81,7 +81,7 @@ def test_planted_singular_values(tmp_path, block, per, scale):
     assert 3.6 * scale <= second.sigma_lower <= 4 * scale
 
 
-@seeds(12)
+@seeds(8)
 def test_singular_matrices_are_never_certified(rng, tmp_path_factory):
     n = int(rng.integers(1, 8))
     m, rank, scale = n + int(rng.integers(0, 5)), int(rng.integers(0, n)), 2.0 ** int(rng.integers(-300, 300))
@@ -91,7 +91,7 @@ def test_singular_matrices_are_never_certified(rng, tmp_path_factory):
         assert proved(tmp_path_factory.mktemp("work"), a, cut, tight=tight).verdict is not Verdict.PROVED
 
 
-@seeds(12)
+@seeds(8)
 def test_bounds_are_below_the_truth(rng, tmp_path_factory):
     """Random matrices over many scales, nearly dependent rows, square ones and single rows among them."""
     n = int(rng.integers(1, 7))
@@ -182,7 +182,7 @@ def test_norms_of_tiles_join_to_the_norm_of_the_matrix():
     assert not frobenius([(True, arb("nan"))]).is_finite()
 
 
-@seeds(12)
+@seeds(8)
 def test_residual_of_any_factor(rng, tmp_path_factory):
     """H - cI - C C^T is bounded whatever C is, for exact and for sloppy solves."""
 
@@ -324,7 +324,7 @@ def test_a_kill_at_any_moment_loses_the_tile_in_work_alone(tmp_path, monkeypatch
     assert len(made) == len(set(made)) + 1  # each file once; "outcomes" twice, for two shifts
 
 
-@pytest.mark.parametrize("name", ["gram_1_0", "gram_2_2", "factor_{}_0_0", "factor_{}_2_1"])
+@pytest.mark.parametrize("name", ["gram_1_0", "factor_{}_0_0", "factor_{}_2_1"])
 @pytest.mark.parametrize("what", ["a number", "the record", "the end", "everything", "another tile"])
 def test_what_is_torn_or_altered_is_made_again(tmp_path, name, what):
     whole = proved(tmp_path, A, CUT)

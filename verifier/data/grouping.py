@@ -170,14 +170,13 @@ def distinct_rows(keys: FloatArray) -> IntArray:
     Parameters
     ----------
     keys : (N, d) float64
-        Without NaN.
+        Without NaN and without -0.0.
 
     Returns
     -------
     (N,) int64
-        The number of every row. Guarantee: two rows have one number exactly if their numbers are equal (-0.0 and 0.0
-        are the same number, but may be told apart). Rows are found by hashes, which hold none of their numbers, and
-        compared with the first row of that hash.
+        The number of every row. Guarantee: two rows have the same number exactly if all their entries are equal. Rows
+        are found by hashes, which hold none of their entries, and compared with the distinct rows of that hash.
     """
     known: dict[int, list[int]] = {}  # of each hash the numbers of its distinct rows
     firsts: list[int] = []

@@ -2,7 +2,7 @@ r"""The canary's second part: matrix products whose exact result is known, at an
 
 For an inner length k, ``A = 2^d (U G) 2^e`` and ``B = 2^-e (H W) 2^f`` with integers U (m, 2), G (2, k), H (k, 2), W
 (2, n), so that ``A B = 2^d U (G H) W 2^f``: exact in binary64 whatever the order of summation, and wrong under
-Strassen's or similar recombination, in less than 53 bits, in fixed point, or if one term is lost. G, H and e belong to
+Strassen's or similar recombination, in less than 50 bits, in fixed point, or if one term is lost. G, H and e belong to
 k alone; a row of A and a column of B do not depend on how many there are. So the operands of all shapes of one inner
 length are parts of the same two matrices.
 """
@@ -55,13 +55,14 @@ def powers(exponents: Integers) -> Floats:
 
 
 def _odd(raw: Bits, bits: Integers | int) -> Integers:
-    """Draw odd positive integers below ``2^bits``."""
-    return (raw >> (64 - np.asarray(bits)).astype(np.uint64)).astype(np.int64) | 1
+    """Draw odd positive integers of so many bits, whose second bit is set, too."""
+    top = np.where(np.asarray(bits) > 1, 3 << np.maximum(np.asarray(bits) - 2, 0), 1)
+    return (raw >> (64 - np.asarray(bits)).astype(np.uint64)).astype(np.int64) | top | 1
 
 
 def _signed(raw: Bits, bits: int) -> Integers:
-    """Odd integers below ``2^bits`` in absolute value, of either sign."""
-    return _odd(raw, bits) * (1 - 2 * (raw & np.uint64(1)).astype(np.int64))
+    """Odd integers below ``2^bits`` in absolute value, in each row of one sign, so that nothing cancels."""
+    return _odd(raw, bits) * (1 - 2 * (raw[:, :1] & np.uint64(1)).astype(np.int64))
 
 
 def _exponents(raw: Bits, reach: int) -> Integers:
@@ -87,9 +88,10 @@ class Problem:
 
     Notes
     -----
-    Guarantee: every entry of ``U G`` and ``H W`` is an odd integer, and ``sum_k |UG|_ik |HW|_kj < 2^53`` for all i, j.
-    So all terms of an entry of A B are multiples of one power of two, all partial sums in any order are exact in
-    binary64, with fused multiply-add or without, and the computed entry is the exact one. For odd k its integer is odd.
+    Guarantee: ``U G`` and ``H W`` are integers, and ``sum_k |UG|_ik |HW|_kj < 2^53`` for all i, j. So all terms of an
+    entry of A B are multiples of one power of two, all partial sums in any order are exact in binary64, with fused
+    multiply-add or without, and the computed entry is the exact one. Its integer is odd (all terms are, but for one of
+    an even number) and above 2^49 (no two terms have opposite signs): it is wrong if less than 50 bits are kept.
     """
 
     k: int
@@ -114,12 +116,14 @@ class Problem:
         inner = budget - 2 * outer
         if twin:
             g = _odd(raw(RANK, k), inner // 2)
+            g[:, 0] -= 1 - k % 2
             return cls(k, 0, outer, g, g.T, np.zeros(k, dtype=np.int64), True)
         share = 1 + (raw(k) % np.uint64(inner - 1)).astype(np.int64)
         e = _exponents(raw(k), spread)
         if k > 1:
             e[0], e[-1] = -spread, spread
         g, h = _odd(raw(RANK, k), share[None, :]), _odd(raw(k, RANK), inner - share[:, None])
+        g[:, np.argmax(share)] -= 1 - k % 2
         return cls(k, spread, outer, g, h, e)
 
     def _side(self, count: int, stream: int) -> tuple[Integers, Integers]:
