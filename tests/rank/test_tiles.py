@@ -367,6 +367,27 @@ def test_tiles_of_another_owner_do_not_count(tmp_path):
     assert tiled_gram.TiledGram(other)().sigma_lower == 4 * found.sigma_lower
 
 
+def test_a_factor_of_tiles_that_are_gone_again_does_not_count(tmp_path, monkeypatch):
+    """Equal rows; while they are factored, and no longer, their product's tile is that of orthogonal ones."""
+    cut, equal = cut_of((2, 3), 1, 1), np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
+    own, other = maker(tmp_path, equal, cut), maker(tmp_path, np.array([[1.0, 2.0, 3.0], [3.0, 0.0, -1.0]]), cut)
+    real, task, swapped = Maker.write, Task(1, 0), []
+
+    def write(self, work, progress=None):
+        if work.shift is not None and not swapped:
+            swapped.append(own.folder.file(task.name).read_bytes())
+            own.folder.put(task.name, real(other, task))
+        return real(self, work, progress)
+
+    def back(*given):
+        own.folder.file(task.name).write_bytes(swapped[0])
+        return factor_of(*given)
+
+    monkeypatch.setattr(Maker, "write", write)
+    monkeypatch.setattr(tiled_gram, "factor_of", back)
+    assert tiled_gram.TiledGram(own)().verdict is Verdict.UNDECIDED and swapped
+
+
 def test_altered_outcomes_are_not_trusted(tmp_path):
     whole = proved(tmp_path, A, CUT)
     file = tmp_path / tiled_gram.OUTCOMES

@@ -329,7 +329,7 @@ def exact_witness(found: PairInverse, columns: NDArray[np.int64] | None) -> tupl
 def rounded_pair(hi: NDArray[np.float64], lo: NDArray[np.float64], shift: int) -> ExactArray:
     """Round a pair to multiples of ``2^-shift``, as one int64 or two limbs.
 
-    Guarantee: no entry moves by more than ``2^-shift-1``.
+    Guarantee: no entry moves by more than ``2^-shift-1 (1 + 2^-50)``: `SLACK` is far more than what exceeds one half.
 
     Parameters
     ----------

@@ -134,8 +134,12 @@ class TiledGram:
         """The Gram matrix's errors, and a digest of its tiles, once they are all there."""
         maker = self.maker
         known = self._complete(None, "Gram matrix")
-        text = "".join(known[task.name].digest for task in tasks_of(maker.cut))
-        return gram_of(maker.cut, known, maker.record), hashlib.sha256(text.encode()).hexdigest()
+        return gram_of(maker.cut, known, maker.record), self._digest(known)
+
+    def _digest(self, known: Mapping[str, TileRecord]) -> str:
+        """A digest of the Gram matrix's tiles."""
+        text = "".join(known[task.name].digest for task in tasks_of(self.maker.cut))
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def _complete(self, shift: float | None, what: str) -> dict[str, TileRecord]:
         """Make the tiles that are missing, in rounds, and return the records of all."""
@@ -197,8 +201,9 @@ class TiledGram:
             factor = factor_of(maker.cut, records, gram, shift)
             found = Outcome(digest, shift, upper_float(factor.residual), value)
         except Breakdown as error:
+            records = self._complete(None, "Gram matrix")
             found = Outcome(digest, shift, math.inf, math.nan, str(error))
-        if self._gram()[1] != digest:
+        if self._digest(records) != digest:
             raise _Remade
         text = msgspec.msgpack.encode([*known, found])
         content = hashlib.sha256(text).digest() + text
