@@ -248,6 +248,7 @@ def test_usage_errors(tmp_path: Path, case: Path, capsys: pytest.CaptureFixture[
         (("run", "--jobs", "9999"), "--jobs: must be at most 1024 (see verifier run --help)"),
         (("run", "--jobs", "two"), "--jobs: must be an integer (see verifier run --help)"),
         (("run", "--memory", "much"), "--memory: must be a number (see verifier run --help)"),
+        (("rank", "CASE", "--memory", "inf"), "--memory: must be at most 1000000 (see verifier rank --help)"),
         (("rank",), "missing argument 'CASE.toml' (see verifier rank --help)"),
         (("run", "--scheduler", "nowhere"), "--scheduler 'nowhere': no address; write tcp://HOST:8786"),
         (("path", "CASE", "--escape", "E9"), "--escape 'E9': no such escape; use one of E1, E2, E3, E4"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -14,9 +16,10 @@ from test_splits import FILES, idx
 from verifier.experiments import budget
 from verifier.experiments.budget import Probe, estimate, state_budget
 from verifier.experiments.config import Configuration
-from verifier.experiments.plan import Task
+from verifier.experiments.plan import PlannedRun, Task
 from verifier.experiments.record import Budget, Experiment
 from verifier.experiments.runner import tasks_of
+from verifier.experiments.table import certified_sentence
 
 HOUR = 3600.0
 NOTHING = Probe(
@@ -98,6 +101,7 @@ def test_the_budget_in_words(state: State) -> None:
     assert found.words == (
         "Budget: 6 h with 2 runs at a time. Estimated: 12 h for all 16 runs; 8 of them are chosen, 6 h."
     )
+    assert state(1e-3, {}).words.endswith("2 of them are chosen, 2 h, more than the budget.")
     assert found.runs[0].words == "digits, N = 64: fc2, tanh, SGD with skips, seed 0"
 
 
@@ -156,6 +160,7 @@ def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], 
 @pytest.mark.torch
 def test_subsets_in_a_budget_then_with_more_hours(parts: Callable[[float], Experiment], tmp_path: Path) -> None:
     few = parts(1e-9)
+    assert certified_sentence(few.runs) == "No run is finished."
     assert few.runs == () and few.budget is not None and len(few.budget.missing) == 6
     assert [run.chosen for run in few.budget.runs] == [True] * 3 + [False] * 3
     text = (tmp_path / "out" / "results.md").read_text("utf-8")
@@ -170,3 +175,35 @@ def test_subsets_in_a_budget_then_with_more_hours(parts: Callable[[float], Exper
     text = (tmp_path / "out" / "results.md").read_text("utf-8")
     assert "**mnist, N = 20, 20 test samples.**" in text and "**mnist, N = 30, 20 test samples.**" in text
     assert "All were run." in text and "chosen, " in whole.budget.words
+
+
+@pytest.mark.torch
+def test_hours_begin_when_the_estimates_are_made(
+    parts: Callable[[float], Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from verifier.experiments import runner
+
+    probe, passed = budget.probe, [0.0]
+
+    def slow(job: PlannedRun) -> Probe:
+        passed[0] += HOUR
+        return probe(job)
+
+    monkeypatch.setattr(budget, "probe", slow)
+    monkeypatch.setattr(runner, "time", SimpleNamespace(perf_counter=lambda: time.perf_counter() + passed[0]))
+    found = parts(0.5)
+    assert passed[0] > HOUR and len(found.runs) == len(found.budget.chosen if found.budget else ()) > 0
+
+
+def test_an_estimate_is_kept_as_soon_as_it_is_made(
+    monkeypatch: pytest.MonkeyPatch, state: State, tmp_path: Path
+) -> None:
+    def interrupted(task: Task, of: Probe) -> float:
+        if task.job.architecture == "cnn13":
+            raise KeyboardInterrupt
+        return HOUR
+
+    monkeypatch.setattr(budget, "estimate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        state(6.0, {})
+    assert msgspec.json.decode((tmp_path / budget.FILE).read_bytes())

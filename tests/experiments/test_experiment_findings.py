@@ -63,7 +63,7 @@ def test_what_was_not_run_is_listed_by_its_seeds() -> None:
     assert "Budget: 0.5 h with 2 runs at a time. Estimated: 1 h for all 4 runs; 2 of them are chosen, 0.5 h." in text
     assert "Not run, 3 runs:\n" in text
     assert "* mnist, N = 10000: fc2, sigmoid, SGD with skips, seed 1: the hours were over\n" in text
-    assert "* mnist, N = 10000: fc2, sigmoid, SGD with skips, seed 2, 3\n" in text
+    assert "* mnist, N = 10000: fc2, sigmoid, SGD with skips, seeds 2, 3\n" in text
 
 
 @pytest.mark.parametrize("odd", ["a|b", "\n\n# mine", "<script>x</script>", "[x](y)", "`|`", "*_\\|"])

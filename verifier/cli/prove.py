@@ -77,7 +77,9 @@ def rank(
     ] = None,
     memory: Annotated[
         float | None,
-        typer.Option("--memory", min=0.01, metavar="GIB", help="Memory of a task of --work, beside samples and U."),
+        typer.Option(
+            "--memory", min=0.01, max=1e6, metavar="GIB", help="Memory of a task of --work, beside samples and U."
+        ),
     ] = None,
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, max=1024, metavar="K", help="Do the tasks of --work in K processes.")

@@ -123,7 +123,7 @@ def _estimates(
                 say(f"estimating {words_of(kind).rpartition(', ')[0]}")
                 probes[encoded] = probe(task.job)
             kept[task.key] = estimate(task, probes[encoded])
-    atomic_write(folder / FILE, msgspec.json.encode(kept))
+            atomic_write(folder / FILE, msgspec.json.encode(kept))
     seen: dict[str, float] = {}
     for name, seconds in finished.items():
         seen[_without_seed(name)] = max(seconds, seen.get(_without_seed(name), 0.0))

@@ -125,10 +125,11 @@ def not_run(missing: Sequence[Planned]) -> list[str]:
     for run in missing:
         words, _, seed = run.words.rpartition(", seed ")
         seeds.setdefault((words, run.chosen), []).append(seed)
-    return [
-        f"* {_cell(words)}, seed {', '.join(numbers)}{': the hours were over' if chosen else ''}"
-        for (words, chosen), numbers in seeds.items()
-    ]
+    lines = []
+    for (words, chosen), numbers in seeds.items():
+        which = f"seed{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
+        lines.append(f"* {_cell(words)}, {which}{': the hours were over' if chosen else ''}")
+    return lines
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -165,12 +165,13 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """The budget in one sentence."""
+        """The budget in one sentence; the first runs that are compared, and finished ones, may take more than it."""
         chosen = [run for run in self.runs if run.chosen]
         needed, whole = (sum(run.seconds for run in runs) / 3600 / self.width for runs in (chosen, self.runs))
+        more = ", more than the budget" if needed > 1.01 * self.hours else ""
         return (
             f"Budget: {self.hours:g} h with {count(self.width, 'run')} at a time. Estimated: {whole:.2g} h for all"
-            f" {count(len(self.runs), 'run')}; {len(chosen)} of them are chosen, {needed:.2g} h."
+            f" {count(len(self.runs), 'run')}; {len(chosen)} of them are chosen, {needed:.2g} h{more}."
         )
 
 

@@ -136,7 +136,7 @@ def run_experiment(
         budget = _budget(configuration, work, tasks, workers, folder, say)
         left = _in_turn(work.remaining, budget)
         spent = sum(kept.run.seconds for kept in work.records.values()) / width_of(workers)
-        inside = _within(budget, begun - spent)
+        inside = _within(budget, time.perf_counter() - spent)
         show(len(work.records), [])
         if workers is None:
             for task in takewhile(inside, left):
@@ -203,7 +203,7 @@ def _in_turn(tasks: Sequence[Task], budget: Budget | None) -> list[Task]:
 
 
 def _within(budget: Budget | None, begun: float) -> Callable[[Task], bool]:
-    """Whether a run may begin: its hours are not over."""
+    """Whether a run may begin: its hours, which begin when the budget was stated, are not over."""
     end = math.inf if budget is None else begun + SECONDS * budget.hours
     return lambda task: time.perf_counter() < end
 

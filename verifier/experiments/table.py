@@ -178,6 +178,8 @@ def _tally(judgements: Sequence[Judgement]) -> str:
 def certified_sentence(runs: Sequence[Run]) -> str:
     """What was proved of how many runs, in one sentence."""
     found = [run.certified for run in runs if run.certified is not None]
+    if not runs:
+        return "No run is finished."
     if not found:
         return f"Of {count(len(runs), 'run')} none was certified."
     proved = {key: sum(c.verdict(key) == "PROVED" for c in found) for key in FINDINGS}
