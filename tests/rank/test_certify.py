@@ -151,6 +151,13 @@ def test_a_budget_that_is_too_small_is_said():
     assert found.verdict is Verdict.UNDECIDED and "not tried" in found.attempts[-1]
 
 
+def test_equal_units_are_found_without_time_for_arb():
+    """Structure needs no Arb: a network too large for it is refuted all the same."""
+    net, half = dense([30], ["tanh"], 1), np.linspace(0.3, 1.2, 15)
+    found = rank_of(net, np.tile(half, 4), np.arange(25)[:, None] / 25.0, patience=0.0)
+    assert found.verdict is Verdict.REFUTED and found.deficiency.rank_at_most == 15
+
+
 def test_convolutions_and_pools_are_proved_and_bounded():
     rng = np.random.default_rng(7)
     net = shuffled_dag(rng, ["tanh", "sigmoid"], skip_some=False)

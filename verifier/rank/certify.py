@@ -173,8 +173,10 @@ class _Ladder:
                 self.features = given
                 return found
         if self._too_long_for_arb(self.patience if full is None else FEW_SECONDS):
-            reason = "binary64 does not decide it, and Psi is too large for Arb"
-            return self._undecided(reason) if full is None else full
+            full = self._first(exactly[:1]) if full is None and self.refute else full  # structure needs no Arb
+            return (
+                self._undecided("binary64 does not decide it, and Psi is too large for Arb") if full is None else full
+            )
         found = None if self.least_bits > features.precision else self._right_inverse(features)
         if found is None and not rational:
             found = self._first(exactly)
