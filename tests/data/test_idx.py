@@ -53,8 +53,9 @@ def test_idx_images_with_their_labels(tmp_path):
         write_idx(tmp_path / "x.idx", images.reshape(axes))
         found = load_dataset(path=tmp_path / "x.idx", labels=tmp_path / "elsewhere")
         assert found.shape == shape and (found.inputs == data.inputs).all()
-    with pytest.raises(DataError, match="from 2 to 5"):
-        load_dataset(path=tmp_path / "train-images.idx3-ubyte", samples=6)
+    for wrong in (1, 6):
+        with pytest.raises(DataError, match="from 2 to 5"):
+            load_dataset(path=tmp_path / "train-images.idx3-ubyte", samples=wrong)
     with pytest.raises(DataError, match="give labels = "):
         load_dataset(path=tmp_path / "x.idx")
     with pytest.raises(DataError, match="No such file"):

@@ -89,7 +89,7 @@ def read_images(
     shape = (1, *raw.shape[1:]) if raw.ndim == 3 else raw.shape[1:]
     if raw.dtype.kind in "iu":
         scale = unit_exponent(float(max(int(raw.max()), -int(raw.min())))) if scale == "auto" else scale
-        raw = raw if samples is None or not 0 < samples <= len(raw) else raw[:samples]
+        raw = raw if samples is None or not 1 < samples <= len(raw) else raw[:samples]
     flat = binary64(raw.reshape(len(raw), -1), file.name)
     inputs, scaling = scaled_inputs(flat, scale, common=True)
     return Dataset(
