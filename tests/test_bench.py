@@ -22,6 +22,7 @@ TINY = Sizes(
     engines=(12, 16),
     engine_inputs=8,
     nodes=NodeSizes(samples=3, tokens=2, width=4, heads=2, pixels=4, filters=2),
+    deep=(6, 2),
     checking=(6, 12),
     joining=(6, 12),
     svd=(4, 8),
@@ -31,7 +32,15 @@ TINY = Sizes(
     repeats=2,
 )
 NODES = {f"{kind}_vs_forward" for kind in ("affine", "convolution", "map", "normalise", "attend")}
-RATIOS = NODES | {"r2_vs_svd", "r2_vs_product", "fast_vs_arb", "leg_vs_arb", "check_vs_proof", "svd50_vs_mpmath"}
+RATIOS = NODES | {
+    "r2_vs_svd",
+    "r2_vs_product",
+    "fast_vs_arb",
+    "leg_vs_arb",
+    "check_vs_proof",
+    "pairs_vs_arb",
+    "svd50_vs_mpmath",
+}
 CASE = """
 [data]
 name = "digits"

@@ -51,7 +51,7 @@ class NodeSizes:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What is measured; ``(N, M)`` are samples and skip units, d input coordinates.
+    """What is measured; ``(N, M)`` are samples and skip units, d input coordinates; ``deep`` is N = M and the layers.
 
     The last of ``gram`` is the one that is compared; all of them give the growth.
     """
@@ -61,6 +61,7 @@ class Sizes:
     engines: tuple[int, int] = (1000, 1250)
     engine_inputs: int = 64
     nodes: NodeSizes = NodeSizes()
+    deep: tuple[int, int] = (300, 8)
     joining: tuple[int, int] = (300, 400)
     checking: tuple[int, int] = (300, 360)
     svd: tuple[int, int] = (200, 400)

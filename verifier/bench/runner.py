@@ -18,6 +18,7 @@ from verifier.bench.comparisons import measure_engines, measure_path, measure_si
 from verifier.bench.gram import measure_gram
 from verifier.bench.joining import measure_joining
 from verifier.bench.measured import Bench, Sizes
+from verifier.bench.middle import measure_middle
 from verifier.bench.nodes import measure_nodes
 from verifier.rank.certify import Stage
 from verifier.rank.gram_matrix import plan
@@ -66,6 +67,7 @@ def run_bench(
         ("R2 against SVD and product", lambda stage: measure_gram(found, backend, chosen, stage)),
         ("path", lambda stage: measure_path(found, backend, case, chosen.repeats, stage)),
         ("binary64 against Arb", lambda stage: measure_engines(found, backend, chosen, stage)),
+        ("double-double against Arb", lambda stage: measure_middle(found, backend, chosen, stage)),
         ("enclosing node by node", lambda stage: measure_nodes(found, backend, chosen, stage)),
         ("check against proof", lambda stage: measure_checking(found, backend, chosen, stage)),
         ("two networks joined", lambda stage: measure_joining(found, backend, chosen, stage)),
