@@ -5,6 +5,7 @@ No file is ever unpickled, and sizes are checked against the file before memory 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -104,7 +105,7 @@ def load_dataset(
     if name is not None and name not in BUILT_IN and _is_path(name):
         name, path = None, name
     file = Path(str(path))
-    file = (images_in(file) if file.is_dir() else None) or file
+    file = (images_in(file) if os.path.isdir(file) else None) or file  # a name too long is no folder
     shown, kind = (file.name, _kind(file)) if name is None else (name, "built-in")
     options = TableOptions(label, columns, drop, missing, delimiter, decimal, header)
     if labels is not None and kind != "IDX":

@@ -222,6 +222,6 @@ def bound_in_binary64(features: FloatEnclosure, witness: RightInverse) -> RankBo
         return None
     with working_precision(NORM_PRECISION):
         norm = norm if witness.norm_products else arb(found.norm_x)
-        near = 2 * arb((fmpz(1), fmpz(-witness.feature_bits))) + arb(features.checker_radius or 0.0)
+        near = 2 * arb((fmpz(1), fmpz(-witness.feature_bits))) + arb(getattr(features, "checker_radius", None) or 0.0)
         room = near * arb(n * k).sqrt() * arb(float(np.linalg.norm(x)))
         return stated_bound(arb(found.alpha) * (1 + SLACK) + room, norm)

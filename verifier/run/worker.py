@@ -201,6 +201,6 @@ def packed(case: Case) -> tuple[dict[str, bytes], dict[str, str]]:
             pass  # the case will say so
     files = {}
     for key, path in shown.items():
-        if path.is_file() and os.access(path, os.R_OK):
+        if os.path.isfile(path) and os.access(path, os.R_OK):  # a name too long is no file, and no error here
             files[key] = path.read_bytes()
     return files, {key: str(path) for key, path in shown.items()}
