@@ -157,6 +157,24 @@ def test_a_worker_killed_from_outside(tmp_path: Path, calm: Path) -> None:
     assert timeless(results(tmp_path / "out")) == timeless(results(calm))
 
 
+def test_a_worker_that_ends_while_another_is_started_costs_nothing(
+    cases: list[Case], calm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Starting a process then fails by what multiprocessing has closed already."""
+    submit, closed = ProcessPoolExecutor.submit, iter([OSError("handle is closed")])
+
+    def once(self: ProcessPoolExecutor, *args: Any, **kwargs: Any) -> Any:
+        for error in closed:
+            raise error
+        return submit(self, *args, **kwargs)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", once)
+    with processes(1) as workers:
+        found = run_cases(cases, tmp_path / "out", SILENT, executor=workers)
+    assert found.exit_code == 0
+    assert timeless(results(tmp_path / "out")) == timeless(results(calm))
+
+
 def test_out_of_memory_marks_the_case(tmp_path: Path) -> None:
     text = FAMILY.replace('path = "line.csv"', 'name = "digits"').replace("[0, 1]", "[0]")
     text = text.replace("width = 8", "width = 5").replace(

@@ -137,7 +137,7 @@ class _Gathered:
         for _, whole, q in covering(source):
             high.append(_taken(xp, whole.hi, index))
             low.append(_taken(xp, whole.lo, index))
-            radii = xp.maximum(radii, xp.where(q >= 0.0, q, math.nan))
+            radii = xp.maximum(radii, xp.where(q >= 0.0, q, xp.full_like(q, math.nan)))
         row_norms = getattr(source, "row_norms", None)
         unknown = backend.asarray(np.full(source.samples, math.inf))
         norms = unknown if row_norms is None else xp.asarray(row_norms(), copy=True)
@@ -278,7 +278,8 @@ def _inverse(backend: Backend, a: Array) -> Array | None:
 
 def _scales(xp: Any, largest: Array) -> Array:
     """Powers of two that bring numbers >= 0 to 1/2..1; 1 for 0."""
-    return xp.where(largest > 0.0, 2.0 ** -xp.ceil(xp.log2(xp.where(largest > 0.0, largest, 1.0))), 1.0)
+    one = xp.ones_like(largest)
+    return xp.where(largest > 0.0, 2.0 ** -xp.ceil(xp.log2(xp.where(largest > 0.0, largest, one))), one)
 
 
 def _regular(xp: Any, u: Array, sizes: Array, v: Array) -> Array:

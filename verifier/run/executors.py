@@ -110,11 +110,21 @@ class _Pool(ProcessPoolExecutor):
     """Starts its workers deaf to Ctrl-C, which is this process's to act on: also before they are prepared."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Submit with SIGINT blocked, so that a process that is started for it inherits that."""
+        """Submit with SIGINT blocked, so that a process that is started for it inherits that.
+
+        Raises
+        ------
+        BrokenExecutor
+            A worker has ended, also if another one is being started just then.
+        """
         with _later():
             before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 return super().submit(function, *args, **kwargs)
+            except OSError as error:
+                if error.errno is not None:
+                    raise
+                raise BrokenExecutor(f"a worker ended while another one was started: {error}") from error
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
