@@ -43,6 +43,14 @@ def test_conflicting_labels_are_found_without_entries():
 
 
 @pytest.mark.usefixtures("little_memory")
+def test_no_picture_takes_the_memory():
+    report = vf.verify(points(6), [0, 1, 2] * 2, LAYER)
+    for draw in (vf.plot.psi, vf.plot.singular_values):
+        with pytest.raises(vf.InputError, match=r"Psi\(U\) is 6 x 12 and takes 0\.0 GB; give a report of fewer"):
+            draw(report)
+
+
+@pytest.mark.usefixtures("little_memory")
 def test_fewer_columns_than_samples_need_no_entry():
     report = vf.verify(points(30), np.arange(30) % 2, LAYER)
     assert report.verdict("rank") is Verdict.REFUTED

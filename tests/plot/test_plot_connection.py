@@ -91,6 +91,9 @@ def test_what_cannot_be_drawn_is_said(joined):
     problem = vf.Problem(conflict, joined.a.network, joined.a.u, joined.a.v[:, :2])
     with pytest.raises(InputError, match="no path was certified here, so there is none to draw"):
         vf.plot.connection(vf.connect(problem, problem), axes())
+    for draw in (vf.plot.connection, vf.plot.connection_margins, vf.plot.connection_plane):
+        with pytest.raises(InputError, match=r"a Problem is no result .* give what vf\.connect returned"):
+            draw(problem, axes())
 
 
 def test_without_a_path_the_straight_line_is_drawn_alone(joined):

@@ -185,6 +185,19 @@ def test_options_that_do_not_fit_are_one_line(tmp_path, case, options, said):
     assert found.returncode == 2 and said in found.stderr and found.stderr.count("\n") <= 2
 
 
+def test_an_interruption_says_what_goes_on(tmp_path, case, monkeypatch):
+    def interrupted(maker, run, say):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tiling, "TiledGram", interrupted)
+    found = verifier("rank", tmp_path / "points.toml", "--work", "w", cwd=tmp_path)
+    assert found.returncode == 130 and found.stdout == ""
+    assert found.stderr.splitlines()[-2:] == [
+        "the same command goes on from the finished tiles in 'w'",
+        "verifier: interrupted; finished certificates are complete, nothing half-written is left",
+    ]
+
+
 @pytest.mark.slow
 def test_kill_nine_at_several_moments(tmp_path):
     (tmp_path / "digits.toml").write_text(DIGITS)

@@ -271,7 +271,11 @@ def _gram(
                 threads=found.threads, environment=environment(),
             )  # fmt: skip
             elsewhere = Elsewhere(found, task)
-        yield {"gram": OutOfCore(work, say, elsewhere)}
+        try:
+            yield {"gram": OutOfCore(work, say, elsewhere)}
+        except KeyboardInterrupt:
+            sys.stderr.write(f"the same command goes on from the finished tiles in {one_line(str(place.work))}\n")
+            raise
 
 
 def _how_much_better(found: Report) -> str:

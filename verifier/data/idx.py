@@ -223,7 +223,8 @@ def _parsed(name: str, stream: BinaryIO, size: int, max_bytes: int, compressed: 
     need = math.prod(shape) * dtype.itemsize
     if need > max_bytes or (compressed and is_bomb(need, size)):
         raise DataError(
-            f"{name}: {size} bytes declare {need} bytes of numbers, shape {shape}; decompress the file first"
+            f"{name}: {size} bytes declare {need} bytes of numbers, shape {shape}; fetch the file again if it was cut "
+            "off, or decompress it first"
         )
     numbers = stream.read(need + 1) if compressed or header + need == size else b""
     if len(numbers) != need:

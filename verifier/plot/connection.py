@@ -14,7 +14,7 @@ from matplotlib.collections import LineCollection
 from verifier.balls.exact import about, at_least, at_most
 from verifier.connect import Joined
 from verifier.display import matrices
-from verifier.errors import InputError
+from verifier.errors import InputError, needs
 from verifier.network.network import Array
 from verifier.plot.connection_samples import (
     SMALLEST,
@@ -67,6 +67,7 @@ def connection(found: Joined, ax: Axes | None = None, *, points: int = POINTS) -
     """
     if points < MIN_POINTS:
         raise InputError(f"points = {points}; give at least {MIN_POINTS}")
+    _of_two_networks(found)
     samples = loss_samples(found, points)
     ax = axes_or_new(ax)
     draw_loss(ax, found, samples)
@@ -93,6 +94,7 @@ def connection_margins(found: Joined, ax: Axes | None = None) -> Axes:
     InputError
         If no path was certified, or it has no pieces.
     """
+    _of_two_networks(found)
     samples = margin_samples(found)
     ax = axes_or_new(ax)
     draw_margins(ax, found, samples)
@@ -125,10 +127,15 @@ def connection_plane(found: Joined, ax: Axes | None = None, *, points: int = GRI
     """
     if points < 2:
         raise InputError(f"points = {points}; give at least 2")
+    _of_two_networks(found)
     samples = plane_samples(found, points)
     ax = axes_or_new(ax)
     draw_plane(ax, samples, bar=bar)
     return ax
+
+
+def _of_two_networks(found: object) -> None:
+    needs(found, "result of joining two networks", "line", "found", "give what vf.connect returned")
 
 
 def draw_loss(ax: Axes, found: Joined, samples: LossSamples) -> None:

@@ -12,8 +12,10 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
+from verifier.balls.engine import Enclosure
 from verifier.balls.exact import Dyadic, about, at_least, lower_float, upper_float
 from verifier.balls.feature_enclosure import FeatureEnclosure
+from verifier.balls.unheld import too_large
 from verifier.display import count
 from verifier.errors import InputError
 from verifier.network.network import Array, Network
@@ -66,6 +68,7 @@ def singular_values(result: Report | MatrixResult | SingularValues, ax: Axes | N
 The largest is at least 2.08, the smallest at least 0.2732.
     """
     if isinstance(result, Report):
+        _require_held(result.features)
         result = enclose(result.features, digits)
     if isinstance(result, MatrixResult):
         if result.values is None:
@@ -196,6 +199,7 @@ def psi(
     if isinstance(features, Report):
         features = features.features
     if isinstance(features, FeatureEnclosure | FloatEnclosure):
+        _require_held(features)
         network, values = features.network, features.approx()
     else:
         values = _numbers(features)
@@ -222,6 +226,13 @@ def psi(
     described = f"{size}; values from about {low} to about {high}, drawn in floating point."
     describe(ax, "Feature matrix Psi(U)", described)
     return ax
+
+
+def _require_held(features: Enclosure) -> None:
+    """Refuse a matrix that memory does not hold."""
+    n, m = features.samples, features.columns
+    if too_large(n, m):
+        raise InputError(f"Psi(U) is {n} x {m} and takes {8 * n * m / 1e9:.1f} GB; give a report of fewer samples")
 
 
 def _numbers(given: object) -> Array:

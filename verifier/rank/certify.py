@@ -174,9 +174,8 @@ class _Ladder:
                 return found
         if self._too_long_for_arb(self.patience if full is None else FEW_SECONDS):
             full = self._first(exactly[:1]) if full is None and self.refute else full  # structure needs no Arb
-            return (
-                self._undecided("binary64 does not decide it, and Psi is too large for Arb") if full is None else full
-            )
+            too_large = self._undecided("binary64 does not decide it, and Psi is too large for Arb")
+            return too_large if full is None else full
         found = None if self.least_bits > features.precision else self._right_inverse(features)
         if found is None and not rational:
             found = self._first(exactly)
@@ -349,10 +348,8 @@ class _Ladder:
             begun, bits = time.perf_counter(), seen.next_bits(higher)
             if seen.last is not None:
                 self._tried(seen.last.words(), begun)
-        reason = (
-            f"no right inverse certified and no structural deficiency found; {seen.advice(too_slow, self.least_bits)}"
-        )
-        return self._undecided(reason, seen.last)
+        reason = "no right inverse certified and no structural deficiency found; "
+        return self._undecided(reason + seen.advice(too_slow, self.least_bits), seen.last)
 
     def _tried(self, outcome: str, begun: float | None = None) -> None:
         """Add to the ladder's story, with the seconds that it took where they are known."""

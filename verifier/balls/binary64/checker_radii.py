@@ -3,7 +3,9 @@
 The checker multiplies large layers several times faster where its balls have at most 54 bits; it then rounds what
 enters such a layer, and the weights, to multiples of powers of two, and bounds what that loses by a common radius times
 the sums of the sizes of weights. The prediction follows these rules, pessimistically, for dense layers of units with
-values in [-1, 1]. It is no part of a proof: were it wrong, a true certificate would be refused.
+values in [-1, 1].
+
+Guarantee: none. It chooses the precision that a certificate asks for; what the checker then finds decides.
 """
 
 from __future__ import annotations

@@ -96,26 +96,26 @@ class Numbers:
         return number, exact
 
     def add(self, a: Number, b: Number, *, overwrite: bool = False) -> Number:
-        """``a + b``; perhaps in the place of a if ``overwrite``."""
+        """Add b to a, perhaps in the place of a if ``overwrite``."""
         if overwrite:
             a += b
             return a
         return a + b
 
     def subtract(self, a: Number, b: Number) -> Number:
-        """``a - b``."""
+        """Subtract b from a."""
         return a - b
 
     def multiply(self, a: Number, b: Number) -> Number:
-        """``a b``."""
+        """Multiply a by b."""
         return a * b
 
     def divide(self, a: Number, b: Number) -> Number:
-        """``a / b``."""
+        """Divide a by b."""
         return a / b
 
     def times(self, a: Number, number: Number) -> Number:
-        """``a`` times one number of `number`."""
+        """Multiply a by one number of `number`."""
         return a * number
 
     def total(self, x: Number, *, keepdims: bool = False) -> Number:

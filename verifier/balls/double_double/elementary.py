@@ -332,7 +332,7 @@ def reciprocal(xp: Any, x: Pair) -> Pair:
 
 
 def absolute(xp: Any, x: Pair) -> Pair:
-    """``|x|``. Guarantee: exact."""
+    """Return ``|x|``. Guarantee: exact."""
     return signed(xp, x, x)
 
 

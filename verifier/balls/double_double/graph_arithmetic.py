@@ -100,23 +100,23 @@ class PairNumbers(Numbers):
         return Pair(total, low - (total - high)), exact
 
     def add(self, a: Pair, b: Pair, *, overwrite: bool = False) -> Pair:
-        """``a + b``."""
+        """Add b to a."""
         return self._by_rows(pair.add, a, b)
 
     def subtract(self, a: Pair, b: Pair) -> Pair:
-        """``a - b``."""
+        """Subtract b from a."""
         return self._by_rows(pair.subtract, a, b)
 
     def multiply(self, a: Pair, b: Pair) -> Pair:
-        """``a b``."""
+        """Multiply a by b."""
         return self._by_rows(pair.multiply, a, b)
 
     def divide(self, a: Pair, b: Pair) -> Pair:
-        """``a / b``."""
+        """Divide a by b."""
         return self._by_rows(pair.divide, a, b)
 
     def times(self, a: Pair, number: Pair) -> Pair:
-        """``a`` times one number of `number`; exact for powers of two."""
+        """Multiply a by one number of `number`; exact for powers of two."""
         if number.lo == 0.0 and math.frexp(abs(number.hi))[0] == 0.5:
             return self.alike(lambda part: part * number.hi, a)
         return self._by_rows(lambda x: pair.multiply(x, number), a)
