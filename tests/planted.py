@@ -7,6 +7,7 @@ scalars are `fractions.Fraction` or mpmath numbers.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from fractions import Fraction
 
@@ -23,6 +24,9 @@ from verifier.sigma.activations import Activation, activation
 
 DIGITS = 100
 """Digits of the mpmath oracle."""
+
+EVERYDAY = 0.4
+"""The share of a test's seeds that run every day."""
 
 EXACT = {"identity": lambda t: t, "square": lambda t: t * t, "cubic": lambda t: t * t * t}
 """Activations that map rationals to rationals."""
@@ -48,12 +52,16 @@ ORACLE = {
 
 
 def seeds(count):
-    """Run a test of a generator ``rng`` with the seeds 0, ..., ``count`` - 1; the profile ``deep`` takes more.
+    """Run a test of a generator ``rng`` with the seeds 0, ..., ``count`` - 1, of which the last ones are ``thorough``.
 
-    The environment can ask for more, so that a broken package meets enough of them (see `mutation.breaking`).
+    The profile ``deep`` takes more, and all of them. The environment can ask for more, too, so that a broken package
+    meets enough of them (see `mutation.breaking`).
     """
-    many = max(1, count * settings().max_examples // 40, int(os.environ.get("LEAST_SEEDS", "1")))
-    return pytest.mark.parametrize("rng", range(many), indirect=True)
+    deep, least = max(1, settings().max_examples // 40), int(os.environ.get("LEAST_SEEDS", "0"))
+    many = max(count * deep, least)
+    often = many if deep > 1 or least else math.ceil(EVERYDAY * many)
+    found = [pytest.param(k, marks=() if k < often else pytest.mark.thorough) for k in range(many)]
+    return pytest.mark.parametrize("rng", found, indirect=True)
 
 
 def over_seeds(share=1):

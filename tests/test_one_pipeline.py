@@ -125,7 +125,7 @@ SMALL, LARGE = (24, 30), (800, 1000)
 """Below and above the size from which on more than one thread may be used."""
 
 
-@pytest.fixture(scope="module", params=[SMALL, LARGE], ids=["small", "large"])
+@pytest.fixture(scope="module", params=[SMALL, pytest.param(LARGE, marks=pytest.mark.thorough)], ids=["small", "large"])
 def reference(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("one")
     write_case(folder, *request.param)

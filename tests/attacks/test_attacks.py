@@ -1,7 +1,7 @@
 """Every attack fails: one clear line, the right exit code, at most 5 s and 500 MiB, nothing touched, nothing believed.
 
-A part of the mutants and of what `verifier show` is given runs with ``pytest -m slow`` only; all of them, and a table:
-``python -m tests.attacks``.
+A part of each family runs with ``pytest -m thorough`` only, the most of the mutants with ``-m slow``; all of them, and
+a table: ``python -m tests.attacks``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from .corpus import text, toy_certificate, witness_certificate
 from .sandbox import Servers, run
 from .truth import claims_hold
 
-EVERYDAY = 20
-"""How many of each family of mutants, and of `show`, run every day."""
+EVERYDAY, OFTEN = 12, 24
+"""How many of a family run every day, and how many mutants and attacks on `show` are no slow tests."""
 
 
 def marked():
@@ -24,8 +24,9 @@ def marked():
     seen, found = Counter(), []
     for attack in everything():
         seen[attack.family] += 1
-        often = seen[attack.family] <= EVERYDAY or not ("mutants" in attack.family or attack.family == "show")
-        found.append(pytest.param(attack, id=attack.id, marks=() if often else pytest.mark.slow))
+        many = "mutants" in attack.family or attack.family == "show"
+        mark = pytest.mark.slow if many and seen[attack.family] > OFTEN else pytest.mark.thorough
+        found.append(pytest.param(attack, id=attack.id, marks=() if seen[attack.family] <= EVERYDAY else mark))
     return found
 
 

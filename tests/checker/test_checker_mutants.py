@@ -31,6 +31,7 @@ def tools():
     sys.path[:] = before[1]
 
 
+@pytest.mark.thorough
 def test_true_certificates_are_not_refuted(tools):
     for entry in json.loads((CORPUS / "index.json").read_text())["certificates"]:
         if entry["verdict"] == "ACCEPTED":

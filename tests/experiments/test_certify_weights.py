@@ -294,6 +294,7 @@ def test_binary64_that_does_not_decide_margins_is_followed_by_arb(monkeypatch: p
     assert (found.errors_low, found.errors_high, found.engine) == (0, N, "binary64")
 
 
+@pytest.mark.thorough
 def test_deep_networks_get_the_bits_that_they_need() -> None:
     n, shape = 8, (1, 8, 8)
     random = np.random.default_rng(6)

@@ -246,7 +246,7 @@ def test_other_types_are_refused(tmp_path):
         (idx(images(TRAIN, (4, 5), 1))[:-1], "fetch the file again"),
         (idx(images(TRAIN, (4, 5), 1)) + b"\0", "fetch the file again"),
         (gzip.compress(idx(images(TRAIN, (4, 5), 1)), mtime=0)[:-9], "not a sound gzip file"),
-        (gzip.compress(bytes((0, 0, 8, 3)) + struct.pack(">3I", 60_000, 1000, 1000), mtime=0), "decompress the file"),
+        (gzip.compress(bytes((0, 0, 8, 3)) + struct.pack(">3I", 60_000, 1000, 1000), mtime=0), "decompress it first"),
     ],
 )
 def test_unsound_idx_files_are_refused(content, words, tmp_path):

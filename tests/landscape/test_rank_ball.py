@@ -89,6 +89,7 @@ def _ball(document):
     return next(claim for claim in document["claims"] if claim["label"] == "B1")
 
 
+@pytest.mark.thorough
 def test_the_checker_decides(certificate, tmp_path):
     assert _changed(certificate, tmp_path, lambda document: None).verdict == "ACCEPTED"
 

@@ -249,6 +249,7 @@ def random_case(seed):
     return (*linear(rows), [[Fraction(v) for v in row] for row in np.array(rows).tolist()])
 
 
+@pytest.mark.thorough
 @settings(max_examples=settings().max_examples * HYPOTHESIS_SHARE)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_two_engines_agree(seed):

@@ -195,16 +195,27 @@ def many(results: SuiteResult, count: int) -> SuiteResult:
     return msgspec.structs.replace(results, records=tuple(cases))
 
 
+def large_page(results: SuiteResult, count: int) -> bytes:
+    """The sound page, not too long, of so many cases."""
+    content = page(many(results, count))
+    assert len(content) <= MAX_BYTES
+    found = Page(content)
+    assert found.open == [] and len(found.ids) == len(set(found.ids))
+    assert {a["href"][1:] for a in found.all("a") if a["href"][0] == "#"} <= set(found.ids)
+    return content
+
+
+@pytest.mark.thorough
 def test_large_runs_stay_below_4_mib(results: SuiteResult) -> None:
-    quick, full, huge = (page(many(results, count)) for count in (44, 492, 1000))
-    assert max(map(len, (quick, full, huge))) <= MAX_BYTES
+    quick, full = large_page(results, 44), large_page(results, 492)
     assert b"The proof, statement by statement" in quick and b"To keep this page small" not in quick
     assert full.count(b"<svg") > 800 and b"statements, and the evidence that most cases share" in full
+
+
+@pytest.mark.thorough
+def test_huge_runs_leave_evidence_out(results: SuiteResult) -> None:
+    huge = large_page(results, 1000)
     assert b"are left out" in huge and huge.count(b'<tr role="row" data-valley') == 1000
-    for content in (quick, full, huge):
-        found = Page(content)
-        assert found.open == [] and len(found.ids) == len(set(found.ids))
-        assert {a["href"][1:] for a in found.all("a") if a["href"][0] == "#"} <= set(found.ids)
 
 
 def test_a_compact_page_leaves_out_no_evidence(results: SuiteResult) -> None:

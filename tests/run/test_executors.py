@@ -131,6 +131,7 @@ def test_a_case_that_kills_its_worker_twice_is_marked_and_the_suite_goes_on(case
     assert len(certificates(out)) == 2 * 5
 
 
+@pytest.mark.thorough
 def test_a_worker_that_dies_once_costs_nothing(cases: list[Case], calm: Path, tmp_path: Path) -> None:
     found = run_cases(cases, tmp_path / "out", SILENT, executor=Workers(lambda: Deadly(_once), 2))
     assert (tmp_path / "died").exists()
@@ -149,6 +150,7 @@ def test_an_executor_that_was_given_and_breaks_is_one_line_and_the_rest_can_be_g
     assert (found.from_ledger, found.exit_code) == (done, 0)
 
 
+@pytest.mark.thorough
 def test_a_worker_killed_from_outside(tmp_path: Path, calm: Path) -> None:
     process = start("run", family(tmp_path), "--out", tmp_path / "out", "--jobs", 2, "--json")
     os.kill(until(lambda: workers_of(process.pid))[0], signal.SIGKILL)
@@ -175,6 +177,7 @@ def test_a_worker_that_ends_while_another_is_started_costs_nothing(
     assert timeless(results(tmp_path / "out")) == timeless(results(calm))
 
 
+@pytest.mark.thorough
 def test_out_of_memory_marks_the_case(tmp_path: Path) -> None:
     text = FAMILY.replace('path = "line.csv"', 'name = "digits"').replace("[0, 1]", "[0]")
     text = text.replace("width = 8", "width = 5").replace(

@@ -30,7 +30,9 @@ def _one_line(found: subprocess.CompletedProcess[str]) -> str:
     return found.stderr
 
 
-@pytest.mark.parametrize("limit", [1000, 30_000, 60_000, 120_000])
+@pytest.mark.parametrize(
+    "limit", [1000, 60_000, *(pytest.param(limit, marks=pytest.mark.thorough) for limit in (30_000, 120_000))]
+)
 def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(limit: int, calm: Path, tmp_path: Path) -> None:
     path, out = family(tmp_path), tmp_path / "out"
     _one_line(verifier("run", path, "--out", out, file_bytes=limit))
@@ -63,7 +65,7 @@ run
 """
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_a_small_file_system_that_becomes_read_only_and_then_large(jobs: int, tmp_path: Path) -> None:
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], check=False).returncode != 0:
         pytest.skip("needs a mount namespace (unshare -rm)")

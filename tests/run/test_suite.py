@@ -12,7 +12,6 @@ from typing import Any
 
 import jsonschema
 import numpy as np
-import pytest
 from rich.console import Console
 
 from verifier.certificate.check_process import CheckerProcess
@@ -28,28 +27,31 @@ from verifier.statements.claims.catalogue import CLAIMS
 from verifier.verdict import Verdict
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[SuiteResult, Path]:
-    out = tmp_path_factory.mktemp("quick")
-    return run_cases(
-        packaged_cases("quick"), out, ProgressDisplay(Console(file=io.StringIO(), force_terminal=True))
-    ), out
+def test_the_quick_suite(tmp_path: Path) -> None:
+    """All that is asked of one run of it, in one test: processes of pytest-xdist would each make their own."""
+    display = ProgressDisplay(Console(file=io.StringIO(), force_terminal=True))
+    result = run_cases(packaged_cases("quick"), tmp_path, display)
+    is_as_expected(result)
+    has_negative_controls_and_all_verdicts(result, tmp_path)
+    is_written_once_and_whole(result, tmp_path)
+    has_a_table_of_80_columns(result)
+    decides_one_dimensional_data_far_below_binary64(result, tmp_path)
+    certificates_fit_the_published_schema(result, tmp_path)
 
 
-def test_the_quick_suite_is_as_expected(quick: tuple[SuiteResult, Path]) -> None:
-    result, _ = quick
+def is_as_expected(result: SuiteResult) -> None:
     assert {r.name: (r.surprises, r.check, r.error) for r in result.records if not r.ok} == {}
     assert result.exit_code == 0
     assert len(result.records) >= 24
 
 
-def test_the_suite_has_negative_controls_and_all_verdicts(quick: tuple[SuiteResult, Path]) -> None:
-    records = quick[0].records
+def has_negative_controls_and_all_verdicts(result: SuiteResult, out: Path) -> None:
+    records = result.records
     found = {r.verdict("rank") for r in records} | {r.verdict("path") for r in records}
     assert found == {Verdict.PROVED, Verdict.REFUTED, Verdict.UNDECIDED}
     ranks = [step for record in records for step in record.steps if step.key == "rank"]
     assert {step.label for step in ranks} == {"R1", "R3", "R5", "R6"}
-    claims = [claim for record in records for claim in _document(quick[1] / str(record.certificate))["claims"]]
+    claims = [claim for record in records for claim in _document(out / str(record.certificate))["claims"]]
     assert {claim["reason"] for claim in claims if claim["label"] == "R5"} == {
         "fewer-units",
         "equal-samples",
@@ -69,10 +71,9 @@ def test_every_case_expects_something() -> None:
             assert case.file.title, case.name
 
 
-def test_results_are_written_once_and_whole(quick: tuple[SuiteResult, Path]) -> None:
-    _, out = quick
+def is_written_once_and_whole(result: SuiteResult, out: Path) -> None:
     document = json.loads((out / "results.json").read_text())
-    assert len(document["cases"]) == len(quick[0].records)
+    assert len(document["cases"]) == len(result.records)
     assert not list(out.glob("**/*.part"))
     for case in document["cases"]:
         assert case["ok"] is True
@@ -80,14 +81,14 @@ def test_results_are_written_once_and_whole(quick: tuple[SuiteResult, Path]) -> 
         assert Path(case["certificate"]).is_file()
 
 
-def test_the_table_fits_80_columns(quick: tuple[SuiteResult, Path]) -> None:
+def has_a_table_of_80_columns(result: SuiteResult) -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=80)
-    print_table(console, quick[0])
-    print_summary(console, quick[0], "out")
+    print_table(console, result)
+    print_summary(console, result, "out")
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
-    assert len([line for line in lines if line.rstrip().endswith(" ok")]) == len(quick[0].records)
+    assert len([line for line in lines if line.rstrip().endswith(" ok")]) == len(result.records)
     assert "BAD" not in stream.getvalue()
 
 
@@ -102,10 +103,10 @@ def test_an_unexpected_verdict_is_seen(tmp_path: Path) -> None:
     assert result.records[0].surprises == ("rank: expected REFUTED, got PROVED",)
 
 
-def test_one_dimensional_data_is_decided_far_below_binary64(quick: tuple[SuiteResult, Path]) -> None:
-    record = next(r for r in quick[0].records if r.name == "line")
+def decides_one_dimensional_data_far_below_binary64(result: SuiteResult, out: Path) -> None:
+    record = next(r for r in result.records if r.name == "line")
     assert [step.label for step in record.steps if step.key == "rank"] == ["R3"]
-    (claim,) = [c for c in _document(quick[1] / str(record.certificate))["claims"] if c["label"] == "R3"]
+    (claim,) = [c for c in _document(out / str(record.certificate))["claims"] if c["label"] == "R3"]
     sigma = claim["sigma_lower"]
     assert 0 < int(sigma["mantissa"]) * 2.0 ** sigma["exponent"] < 1e-30
 
@@ -160,12 +161,12 @@ def _alive(group: int) -> list[Path]:
     return found
 
 
-def test_every_certificate_fits_the_published_schema(quick: tuple[SuiteResult, Path]) -> None:
+def certificates_fit_the_published_schema(result: SuiteResult, out: Path) -> None:
     schema = json_schema()
     validator = jsonschema.validators.validator_for(schema)(schema)
     labels = set()
-    for record in quick[0].records:
-        certificate = quick[1] / str(record.certificate)
+    for record in result.records:
+        certificate = out / str(record.certificate)
         document = _document(certificate)
         assert not list(validator.iter_errors(document)), record.name
         labels |= {claim["label"] for claim in document["claims"]}

@@ -197,6 +197,7 @@ def test_no_color_is_honoured(cases: list[str], tmp_path: Path) -> None:
     assert b"PROVED" in sent
 
 
+@pytest.mark.thorough
 def test_columns_is_honoured_and_side_by_side_progress_fits(cases: list[str], tmp_path: Path) -> None:
     code, sent = in_terminal(["run", *cases, "--out", "o", "--jobs", "2"], tmp_path, 200, COLUMNS="80")
     assert code == 0

@@ -262,7 +262,9 @@ def _told(descent: Descent) -> tuple[str, str]:
     if escape is not None:
         title += f", which begins with the escape {escape.label}"
         said.append(f"On the escape, until time {len(path.before)}: {escape.claim}.")
-    first, last = (f"between {at_least(low)} and {at_most(high)}" for _, low, high in (samples[0], samples[-1]))
+    (_, low, high), (_, last_low, last_high) = samples[0], samples[-1]
+    first = f"between {at_least(low)} and {at_most(high)}"
+    last = f"between {at_least(last_low, 2)} and {at_most(last_high, 2)}"
     where = "where the escape ends" if escape is not None else "at the start"
     said.append(f"Certified at {len(samples)} times, and decreasing from each to the next: {where} it is {first};")
     said[-1] += f" at the last time drawn it is {last}."
