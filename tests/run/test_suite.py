@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import numpy as np
+import pytest
 from rich.console import Console
 
 from verifier.certificate.check_process import CheckerProcess
@@ -26,11 +27,16 @@ from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.verdict import Verdict
 
+LONG = {"start-zero-random", "digits-attention", "digits-resnet-batchnorm", "digits-recurrent"}
+"""Cases of the quick suite that take much of its time."""
 
-def test_the_quick_suite(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("left_out", [LONG, pytest.param(set(), marks=pytest.mark.thorough)], ids=["most", "all"])
+def test_the_quick_suite(left_out: set[str], tmp_path: Path) -> None:
     """All that is asked of one run of it, in one test: processes of pytest-xdist would each make their own."""
     display = ProgressDisplay(Console(file=io.StringIO(), force_terminal=True))
-    result = run_cases(packaged_cases("quick"), tmp_path, display)
+    cases = [case for case in packaged_cases("quick") if case.name not in left_out]
+    result = run_cases(cases, tmp_path, display)
     is_as_expected(result)
     has_negative_controls_and_all_verdicts(result, tmp_path)
     is_written_once_and_whole(result, tmp_path)
