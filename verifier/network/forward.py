@@ -46,7 +46,7 @@ class FloatArithmetic(Arithmetic[Array]):
         row = side_by_side(sources, geometry.padded)
         flat = weight.reshape(geometry.filters, -1)
         products = [
-            patches @ part.T
+            at_once(patches, part)
             for patches, part in zip(patches_of(row, geometry), np.split(flat, groups_of(geometry)), strict=True)
         ]  # (rows, positions, filters of the group)
         product = products[0] if len(products) == 1 else np.concatenate(products, axis=2)
@@ -143,6 +143,15 @@ def patches_of(row: Array, geometry: Geometry) -> list[Array]:
     if not geometry.filters_first:
         return [row.reshape(len(row), geometry.positions, -1)]
     return [row[:, places] for places in geometry.windows]
+
+
+def at_once(patches: Array, weights: Array) -> Array:
+    """Windows ``(rows, positions, fan_in)`` times weights ``(filters, fan_in)``, as one product of two matrices.
+
+    NumPy would make as many products as there are rows, and read all weights for each.
+    """
+    rows, positions, fan_in = patches.shape
+    return (patches.reshape(rows * positions, fan_in) @ weights.T).reshape(rows, positions, len(weights))
 
 
 def in_order(geometry: Geometry, product: Array, bias: Array | None) -> Array:
