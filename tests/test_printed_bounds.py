@@ -396,9 +396,13 @@ def test_a_printer_to_nearest_is_noticed(tmp_path: Path, monkeypatch: pytest.Mon
     """The sentences of version 0.1: each number rounded to nearest, whatever it bounds."""
     directed = exact._directed
     monkeypatch.setattr(exact, "_directed", lambda value, digits, _: directed(value, digits, decimal.ROUND_HALF_EVEN))
-    wrong = [words for seed in (0, 1, 3, 5, 7) for words in read_problem(problem(seed), tmp_path).wrong]
-    for sentence in ("sigma_N >=", "||I - Psi X||_2 <=", "||grad_V Phi||", "second derivative", "within"):
-        assert any(sentence in words for words in wrong), sentence
+    missed = {"sigma_N >=", "||I - Psi X||_2 <=", "||grad_V Phi||", "second derivative", "within"}
+    for seed in range(20):  # to nearest is the wrong side every second time
+        wrong = read_problem(problem(seed), tmp_path).wrong
+        missed -= {sentence for sentence in missed if any(sentence in words for words in wrong)}
+        if not missed:
+            return
+    raise AssertionError(missed)
 
 
 def test_a_printer_to_the_wrong_side_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
