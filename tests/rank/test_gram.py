@@ -11,6 +11,7 @@ from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.matrix import MatrixEnclosure
 from verifier.errors import InputError
 from verifier.rank import gram, gram_matrix
+from verifier.rank.cholesky import estimate_smallest
 from verifier.verdict import Verdict
 
 BACKEND = numpy_backend(1)
@@ -135,6 +136,21 @@ def test_planned_memory(n):
     assert sizes.packed <= 4 * n * (n + sizes.block)
     if n >= 1500:
         assert max(sizes.gram, sizes.factor, sizes.tight) < 1.6 * 8 * n**2
+
+
+@pytest.mark.parametrize("n", [1, 2, 40, 500])
+def test_the_estimate_is_hardly_above_crowded_eigenvalues(n):
+    """Those of a random matrix lie densely just above the smallest one."""
+    a = np.random.default_rng(n).standard_normal((n, 3 * n // 2 + 1))
+    h = a @ a.T
+    factor, truth = np.linalg.cholesky(h), float(np.linalg.eigvalsh(h)[0])
+    edges = [slice(start, min(start + 128, n)) for start in range(0, n, 128)]
+
+    def column(k):
+        return ((i, np.ascontiguousarray(factor[edges[i], edges[k]])) for i in range(k, len(edges)))
+
+    for steps in (4, 10):
+        assert 0.9 < estimate_smallest(BACKEND, column, edges, 0.0, steps) / truth < 1.001
 
 
 def test_progress_runs_from_zero_to_one():

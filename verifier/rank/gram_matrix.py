@@ -32,7 +32,7 @@ BITS = 128
 
 
 PROBES = 8
-"""Vectors of the inverse subspace iteration."""
+"""Vectors of a block of the inverse Lanczos iteration."""
 
 SQUARES = 2048
 """Rows whose entries are squared at a time."""
@@ -76,7 +76,7 @@ def plan(n: int, m: int, *, block: int | None = None, width: int | None = None) 
     edges = [min(n, (i + 1) * b) - i * b for i in range(nb)]
     packed = 8 * sum(edges[i] * edges[k] for i in range(nb) for k in range(i + 1))
     temporary = 8 * 4 * b * b + 8 * 8 * n
-    probes = 8 * 4 * PROBES * n + 8 * n * b
+    probes = 8 * 24 * PROBES * n + 8 * n * b
     gram = packed + 16 * n * w + 8 * 2 * b * max(b, w) + 8 * 8 * n
     return Plan(n, m, b, w, packed, gram, packed + temporary + probes, 2 * packed + temporary + probes)
 
