@@ -54,8 +54,9 @@ def permuted(shape: Shape, axes: list[int]) -> Places:
 
 def taken(shape: Shape, axis: int, entries: list[int]) -> Places:
     """Return the places of these entries along one axis."""
-    axes = [[i * step for i in range(n)] for n, step in zip(shape, strides(shape), strict=True)]
-    axes[axis] = [entry * strides(shape)[axis] for entry in entries]
+    steps = strides(shape)
+    axes = [[i * step for i in range(n)] for n, step in zip(shape, steps, strict=True)]
+    axes[axis] = [entry * steps[axis] for entry in entries]
     return grid(axes)
 
 

@@ -1,8 +1,8 @@
 """The document's form as a table, and the one function that reads a value by it.
 
 Glossary: a schema is a dict (an object with exactly these keys, read as a namespace that also has its `path`), a list
-[schema, least, most] (a list of bounded length), a range (an integer in it; true and false are no integers), an int (a
-text of at most that length), a frozenset (one of these texts), or a function of (value, path).
+[schema, least, most] (a list of bounded length), a range of step 1 (an integer in it; true and false are no integers),
+an int (a text of at most that length), a frozenset (one of these texts), or a function of (value, path).
 """
 
 import re
@@ -39,6 +39,8 @@ def read(schema: Any, value: Any, path: str) -> Any:
     if kind is list:
         entry, least, most = schema
         require(least <= len(value) <= most, path, "schema.value", f"must have {least} to {most} entries", len(value))
+        if isinstance(entry, range) and set(map(type, value)) == {int} and min(value) in entry and max(value) in entry:
+            return value  # at once: there may be millions of them
         return [read(entry, item, f"{path}/{number}") for number, item in enumerate(value)]
     if kind is int:
         require(value in schema, path, "schema.value", f"must be from {schema.start} to {schema.stop - 1}", value)
