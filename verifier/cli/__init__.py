@@ -20,7 +20,7 @@ import typer
 from verifier import __version__
 from verifier.cli.architecture import architecture
 from verifier.cli.bench import bench
-from verifier.cli.certificates import check, init, show
+from verifier.cli.certificates import check, formal, init, show
 from verifier.cli.connect import connect
 from verifier.cli.experiment import experiment
 from verifier.cli.fuzz import fuzz
@@ -48,7 +48,7 @@ app = typer.Typer(
 
 for command in (
     run, rank, path, witness, connect, minimum, architecture,
-    bench, fuzz, check, matrix, show, statements, report, experiment, init,
+    bench, fuzz, check, matrix, show, formal, statements, report, experiment, init,
 ):  # fmt: skip
     app.command(cls=PlainCommand)(command)
 

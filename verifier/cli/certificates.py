@@ -1,4 +1,4 @@
-"""``verifier check``, ``show`` and ``init``: certificates, and a sample case."""
+"""``verifier check``, ``show``, ``formal`` and ``init``: certificates, and a sample case."""
 
 from __future__ import annotations
 
@@ -93,6 +93,31 @@ def show(
     except NotAccepted as error:
         typer.echo(f"verifier: {error}", err=True)
         raise typer.Exit(CODES[error.answer.verdict]) from None
+
+
+def formal(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A small certificate (.json).")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="NAME.v", help="The Coq file. [default: beside FILE, with its name]"),
+    ] = None,
+) -> None:
+    """Write a small certificate's rank (R1, R3), zero error (Z1) and path (P1) as theorems of Coq, with proofs.
+
+    The file defines the samples, the network and its features as real numbers. Coq encloses tanh, exp and the others by
+    interval arithmetic whose proofs its kernel checks, and ends with one theorem for each of these claims.
+    """
+    from verifier.certificate.formal import NotWritten, write_coq
+
+    try:
+        written = write_coq(file, out)
+    except NotWritten as error:
+        typer.echo(f"verifier: {error}", err=True)
+        raise typer.Exit(CODES.get(error.verdict, 2)) from None
+    say_sentence(f"Wrote {written.path}, {written.lines} lines, with the theorems {', '.join(written.theorems)}.")
+    if written.left_out:
+        say_sentence(f"Without a theorem there: the claims {', '.join(written.left_out)}.")
+    say_sentence(f"Nothing is proved until Coq accepts it, in a clone: verifier/formal/check {written.path}")
 
 
 def init(

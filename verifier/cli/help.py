@@ -23,6 +23,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Certificates": {
         "check": "Check certificates by the independent checker",
         "show": "Say in words what a certificate claims",
+        "formal": "Write a small certificate as theorems of Coq, with proofs",
         "report": "Write the HTML page of a run again",
     },
     "Study": {
