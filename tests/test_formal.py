@@ -105,10 +105,10 @@ def test_functions_that_coq_does_not_know(tmp_path):
 
 
 def test_a_network_that_is_too_large(tmp_path):
-    X = np.random.default_rng(0).normal(size=(40, 3))
-    vf.verify(X, np.arange(40) % 2, [vf.Dense(60, "tanh", skip=True)], seed=1).write(tmp_path / "large.json")
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    vf.verify(X, np.arange(20) % 2, [vf.Dense(30, "tanh", skip=True)], seed=1).write(tmp_path / "large.json")
     done = verifier("formal", tmp_path / "large.json")
-    one_line(done, 2, "more than 3000 numbers", "certify fewer samples or units")
+    one_line(done, 2, "more than 1000 numbers", "certify fewer samples or units")
     assert not (tmp_path / "large.v").exists()
 
 

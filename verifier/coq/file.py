@@ -17,8 +17,8 @@ from verifier.coq.rank import RankScript
 from verifier.coq.script import COQ_BITS, NotShown, Script, TooLarge, write_network
 from verifier.coq.terms import Unknown
 
-MOST_NUMBERS: Final = 3000
-"""Numbers with names in a file: a few minutes for Coq."""
+MOST_NUMBERS: Final = 1000
+"""Numbers with names in a file: about five minutes for Coq."""
 RANK, PATH = ("R1", "R3"), ("Z1", "P1")
 HEADER: Final = """\
 (** {title}
