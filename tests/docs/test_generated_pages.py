@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import verifier as vf
+from verifier.statements.bridge.table import theorems
 from verifier.statements.catalogue import STATEMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +92,24 @@ def test_the_list_of_statements_has_everything_about_each(statement_list: Module
             assert (ROOT / "verifier" / path).is_file(), f"{label}: there is no {path}"
     anchors = re.findall(r"^\((label-[\w-]+)\)=$", sections, re.MULTILINE)
     assert len(set(anchors)) == len(anchors) == len(STATEMENTS)
+
+
+def test_the_bridge_has_every_theorem_with_its_hypotheses(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = extension("bridge_table", monkeypatch)
+    overview, sections, unproved = page.labels(), page.sections(), page.unproved()
+    for theorem in theorems():
+        (section,) = re.findall(
+            rf"^### {theorem.name.replace('_', '.{0,1}_')}$.*?(?=^\(theorem|\Z)", sections, re.M | re.S
+        )
+        assert f"`verifier/formal/{theorem.file}`" in section
+        rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) ?\|$", section, re.MULTILINE)
+        assert [name for name, _ in rows] == [*theorem.hypotheses, *theorem.given]
+        assert all(("line" in where) == (name in theorem.hypotheses) for name, where in rows)
+    links = set(re.findall(r"\(#(theorem-[\w-]+)\)", overview))
+    targets = re.findall(r"^\((theorem-[\w-]+)\)=$", sections, re.MULTILINE)
+    assert links <= set(targets) and len(set(targets)) == len(targets) == len(theorems())
+    assert all(f"(#label-{page._slug(label)})" in overview for label in STATEMENTS)
+    assert "| Z2 |" in unproved
 
 
 def test_every_public_name_stands_on_the_page_with_its_example(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -257,24 +257,26 @@ def check_given_data(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str
     require_analytic(network, "A.data")
     apart, readers, samples, total = Apart(network), readers_of(network), network.samples, 0
     message = "must be increasing nodes"
-    require(increasing([part.node for part in raw.units]), raw.path + "/units", "A.data.units", message)
+    require(increasing([part.node for part in raw.units]), raw.path + "/units", "A.data.units", message)  # Coq: A own
     for part in raw.units:
         known = part.node in apart.entries  # a node that varies
         inner = unit_layer(network, network.nodes[part.node], readers) if known else None
         message = "is not the output of units with weights and biases of their own"
-        require(inner is not None, part.path + "/node", "A.data.layer", message, part.node)
+        require(inner is not None, part.path + "/node", "A.data.layer", message, part.node)  # Coq: A own
         tree = network.nodes[part.node].activation.tree
         message = f"the activation is not proved to be no polynomial of degree <= N - 2 = {samples - 2}"
+        # Coq: A spans
         require(no_polynomial(tree, samples - 2), part.path + "/node", "A.data.polynomial", message, part.node)
         require_entries(part, network, inner)
         for entry in part.entries:
             classes = set(apart.entries[part.node][entry].column)
             message = "a unit is not proved to read what has different values on all samples"
+            # Coq: A separates
             require(len(classes) == samples, part.path + "/entries", "A.data.apart", message, entry, len(classes))
         total += len(part.entries)
     enough = total + (output_bias(network) is not None) >= samples
     message = "fewer than N units (N - 1 beside an output bias)"
-    require(enough, raw.path + "/units", "A.data.units", message, total, samples)
+    require(enough, raw.path + "/units", "A.data.units", message, total, samples)  # Coq: W0 witness_rank
     return {"statement": sentence("A.data", samples=samples), "units": total}
 
 
@@ -290,4 +292,4 @@ def require_entries(part: Any, network: Any, inner: Any) -> None:
     require(shown.issuperset(part.entries), path, "A.data.units", message, part.entries[:20])
     filters = [entry // inner.positions if inner.filters_first else entry % inner.filters for entry in part.entries]
     message = "two units are positions of one filter, which share their weights"
-    require(len(set(filters)) == len(filters), path, "A.data.units", message, part.entries[:20])
+    require(len(set(filters)) == len(filters), path, "A.data.units", message, part.entries[:20])  # Coq: A own

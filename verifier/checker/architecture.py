@@ -48,6 +48,7 @@ def require_everywhere(network: Any, label: str, jointly: bool) -> None:
     of_what = "(U, x)" if jointly else "U, whatever the sample is"
     for node, fact in zip(network.nodes, facts_everywhere(network, jointly), strict=True):
         message = f"not proved to be analytic in {of_what}: {fact.reason}"
+        # Coq: W0 F_continuous, W0 F_analytic, A F_continuous, A F_analytic
         require(fact.analytic, node.path, f"{label}.analytic", message)
 
 
@@ -98,9 +99,9 @@ def dense_layers(network: Any) -> set[int]:
             tree = node.activation.tree
             if analytic(tree) and no_polynomial(tree, 0):
                 found.add(node.number)
-                separating.add(node.number)
+                separating.add(node.number)  # Coq: A separates
         elif carries(network, node, separating):
-            separating.add(node.number)
+            separating.add(node.number)  # Coq: A separates
     return found
 
 
@@ -143,18 +144,20 @@ def check_every_data_set(raw: Any, network: Any, arrays: Any, data: Any) -> dict
     require_everywhere(network, "A", jointly=False)
     layers, samples, total = dense_layers(network), data.samples, 0
     message = "must be increasing nodes"
-    require(increasing([part.node for part in raw.units]), raw.path + "/units", "A.units", message)
+    require(increasing([part.node for part in raw.units]), raw.path + "/units", "A.units", message)  # Coq: A own
     for part in raw.units:
         dense = part.node in layers
         message = "is not the output of a dense layer of its own weights that reads all of the input or of such a layer"
-        require(dense, part.path + "/node", "A.layer", message, part.node)
+        require(dense, part.path + "/node", "A.layer", message, part.node)  # Coq: A separates, A own
         tree = network.nodes[part.node].activation.tree
         message = f"the activation is not proved to be no polynomial of degree <= N - 2 = {samples - 2}"
+        # Coq: A spans
         require(no_polynomial(tree, samples - 2), part.path + "/node", "A.polynomial", message, part.node)
         there = shown_units(network, part.node)
         message = "the node has fewer entries that are columns of Psi"
         require(part.count <= there, part.path + "/count", "A.units", message, part.count, there)
         total += part.count
     enough = total + (output_bias(network) is not None) >= samples
+    # Coq: W0 witness_rank
     require(enough, raw.path + "/units", "A.units", "fewer than N units (N - 1 beside an output bias)", total, samples)
     return {"statement": sentence("A", samples=samples, dimension=data.dimension), "units": total}

@@ -200,12 +200,12 @@ def read_labels(data: SimpleNamespace, arrays: Arrays) -> None:
     path, names = data.path + "/multiplicities", (data.multiplicities, data.labels)
     data.multiplicities = [1] * data.samples if names[0] is None else arrays.integers(names[0], path, data.samples)
     least, total, message = min(data.multiplicities), sum(data.multiplicities), "is not the sum of the multiplicities"
-    require(least >= 1, path, "data.multiplicities", "must be at least 1", least)
+    require(least >= 1, path, "data.multiplicities", "must be at least 1", least)  # Coq: Samples mult_gt0
     require(data.total == total, data.path + "/total", "data.multiplicities", message, data.total, total)
     if data.labels is not None:
         path = data.path + "/labels"
         data.labels = arrays.integers(data.labels, path, data.samples)
-        known = min(data.labels) >= 0 and max(data.labels) < data.classes
+        known = min(data.labels) >= 0 and max(data.labels) < data.classes  # Coq: Samples label
         require(known, path, "data.labels", "a label is not a class", [min(data.labels), max(data.labels)])
     reference, path = getattr(data, "targets", None), data.path + "/targets"
     data.targets = None if reference is None else arrays.exact(reference, data.total, data.classes)

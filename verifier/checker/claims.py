@@ -61,9 +61,9 @@ def two_norm(x: fmpz_mat, bound: arb, products: int) -> arb:
         levels.append((shift, size if shift else 0))
         square = fmpz_mat(size, size, [entry >> shift for entry in entries])
         square = square * square
-    norm = arb(sum(entry * entry for entry in map(int, square.entries()))).sqrt()
+    norm = arb(sum(entry * entry for entry in map(int, square.entries()))).sqrt()  # Coq: R1_size powers
     for shift, lost in reversed(levels):
-        norm = (norm.sqrt() + lost) * arb((1, shift))
+        norm = (norm.sqrt() + lost) * arb((1, shift))  # Coq: R1_size powers
     return norm.sqrt().min(bound)
 
 
@@ -83,6 +83,7 @@ class RankClaim(SweptClaim):
         samples = network.samples
         require(raw.rank == samples, path + "/rank", "R1.rank", "full row rank means rank N", raw.rank, samples)
         require(raw.alpha < 1, path + "/alpha", "R1.residual", "must be below 1", above(raw.alpha))
+        # Coq: R1 sigma_gt0, R1_columns sigma_gt0, C1 sigma_gt0
         require(raw.sigma_lower > 0, path + "/sigma_lower", "R1.sigma", "must be above 0", below(raw.sigma_lower))
         columns = self.columns(raw, network.columns, arrays)
         self.pick, self.used = pick(columns), len(columns)
@@ -103,7 +104,7 @@ class RankClaim(SweptClaim):
             return list(range(units))
         path = raw.path + "/columns"
         columns = arrays.integers(raw.columns, path)
-        inside = increasing(columns) and columns[0] >= 0 and columns[-1] < units
+        inside = increasing(columns) and columns[0] >= 0 and columns[-1] < units  # Coq: R1_columns different
         require(inside, path, "schema.value", "not increasing indices of columns", columns[:20], units)
         return columns
 
@@ -129,7 +130,7 @@ class RankClaim(SweptClaim):
         """Return integers a near 2^k z and a proved bound of |2^k z - a|."""
         k = self.raw.feature_bits
         integers = fmpz_mat(rows, self.used, rounded(flat, k, self.raw.path))
-        return integers, distance(arb_mat(rows, self.used, flat), k, integers)
+        return integers, distance(arb_mat(rows, self.used, flat), k, integers)  # Coq: R1 enclosed
 
     def conclude(self) -> dict[str, object]:
         """Derive alpha and sigma_lower again, with all samples taken, and compare them with the claimed bounds.
@@ -140,14 +141,16 @@ class RankClaim(SweptClaim):
         """
         raw, claimed, sigma = self.raw, self.raw.alpha, self.raw.sigma_lower
         with precision(BOUND_PRECISION):
+            # Coq: R1 size
             norm = two_norm(self.inverse, norm_bound(*self.norms), raw.norm_products)  # of X_int
             rounding = self.error * arb(self.rank * self.used).sqrt() * norm
-            alpha = (norm_bound(*self.residual) + rounding) * arb((1, -raw.feature_bits - self.scale))
+            alpha = (norm_bound(*self.residual) + rounding) * arb((1, -raw.feature_bits - self.scale))  # Coq: R1 exact
             message = "||I - Psi X||_2 is not proved to be <= alpha: a more exact X, more feature_bits or precision?"
+            # Coq: R1 sum
             require(alpha <= claimed < 1, raw.path + "/alpha", "R1.residual", message, above(claimed), above(alpha))
             norm *= arb((1, -self.scale))
             message, found = "sigma_lower is above (1 - alpha) / ||X||_2", below((1 - claimed) / norm)
-            proved = sigma > 0 and sigma * norm <= 1 - claimed
+            proved = sigma > 0 and sigma * norm <= 1 - claimed  # Coq: R1 bound
             require(proved, raw.path + "/sigma_lower", "R1.sigma", message, below(sigma), found)
         said = sentence(raw.label, rank=self.rank, sigma_lower=below(sigma))
         bounds = {"sigma_lower": below(sigma), "alpha": above(claimed)}
@@ -195,7 +198,7 @@ def require_arcs(weights: Exact, arcs: list[list[int]] | None, path: str) -> Non
     for j, row in enumerate(arcs or []):
         for k, arc in enumerate(row):
             message = f"output weight ({j}, {k}) is not 0, and there is no arc"
-            require(bool(arc) or weights.integers[j, k] == 0, path, "data.arcs", message)
+            require(bool(arc) or weights.integers[j, k] == 0, path, "data.arcs", message)  # Coq: GDV agree
 
 
 class MarginClaim(SweptClaim):
@@ -206,6 +209,7 @@ class MarginClaim(SweptClaim):
         for key in ("gamma", "kappa", "radius"):
             number = getattr(raw, key, None)
             if number is not None:
+                # Coq: Z1 gamma_gt0, T1 gamma_gt0, P1 gamma_gt0, P1 kappa_gt0, MC kappa_gt0
                 require(number > 0, f"{raw.path}/{key}", f"{raw.label}.{key}", "must be above 0", below(number))
         for target in getattr(raw, "targets", []):
             require(target.loss > 0, target.path + "/loss", "P1.target", "must be above 0", below(target.loss))
@@ -258,7 +262,7 @@ class MarginClaim(SweptClaim):
         if self.data.offset is not None:
             for sample in range(len(self.data.labels)):
                 for margin in self.frozen_margins(sample):
-                    drop = drop.max((-margin).upper())
+                    drop = drop.max((-margin).upper())  # Coq: Z1 frozen, T1 frozen, P1 frozen
         return drop
 
     def of_logits(self, samples: list[int], margins: Rows) -> Rows:
@@ -286,11 +290,11 @@ class MarginClaim(SweptClaim):
         """Guarantee: m1_ik >= gamma and kappa m1_ik - m0_ik > 0 for these samples."""
         raw, path = self.raw, self.raw.path
         for sample, m0, m1 in zip(samples, starts, ends, strict=True):
-            if low := [margin for margin in m1 if not margin >= raw.gamma]:
+            if low := [margin for margin in m1 if not margin >= raw.gamma]:  # Coq: Z1 margins, T1 margins, P1 margins
                 message = f"a margin of sample {sample} is not proved to be at least gamma; lower gamma"
                 raise Rejection(path + "/gamma", f"{raw.label}.margin", message, below(raw.gamma), low[0].str(10))
             slacks = (raw.kappa * last - first for first, last in zip(m0, m1, strict=False))
-            if low := [slack for slack in slacks if not slack > 0]:
+            if low := [slack for slack in slacks if not slack > 0]:  # Coq: P1 segment
                 message = f"sample {sample}: kappa m1 - m0 is not proved to be above 0; choose a larger kappa"
                 raise Rejection(path + "/kappa", "P1.segment", message, below(raw.kappa), low[0].str(10))
 
@@ -347,7 +351,7 @@ class MarginClaim(SweptClaim):
         place, needed = raw.path + "/zero_error_t", arb(2).log() / self.data.total
         reached = self.tail(raw.zero_error_t, "P1.zero-error", place)
         message = "log(1 + (m-1) e^(-t gamma)) is not below log(2)/n"
-        require(reached < needed, place, "P1.zero-error", message, above(reached), below(needed))
+        require(reached < needed, place, "P1.zero-error", message, above(reached), below(needed))  # Coq: L2_1 small
         for target in raw.targets:
             reached = self.tail(target.t, "P1.target", target.path + "/t")
             message = "the loss at t is not proved to be at most the target; choose a larger t"

@@ -75,7 +75,7 @@ class TwoNetworks(MarginClaim):
             inside = (bounds.lower <= 0 or bounds.lower <= loss) and loss <= bounds.upper
             claimed, message = f"[{below(bounds.lower)}, {above(bounds.upper)}]", "the loss is not proved to be in this"
             rule = f"{self.raw.label}.{key.replace('_', '-')}"
-            require(inside, f"{self.raw.path}/{key}", rule, message, claimed, loss.str(15))
+            require(inside, f"{self.raw.path}/{key}", rule, message, claimed, loss.str(15))  # Coq: MC level
 
     def losses(self) -> dict[str, str]:
         """Return the bounds of both losses, rounded to the safe side."""
@@ -128,12 +128,14 @@ def read_route(raw: Any) -> list[list[tuple[int, Piece]]]:
         require(inside, piece.path + "/leg", "MC.pieces", "the legs are not covered in order", piece.leg, leg)
         later = time < piece.until <= 1
         message = "the pieces of a leg do not go on from 0 to 1"
+        # Coq: MC margins
         require(later, piece.path + "/until", "MC.pieces", message, str(piece.until)[:100], str(time)[:100])
         known = piece.weights < len(raw.weights)
         require(known, piece.path + "/weights", "MC.pieces", "no such output weights", piece.weights, len(raw.weights))
         route[leg].append((number, piece_of(time, piece.until)))
         done = piece.until == 1
         leg, time = leg + done, fmpq(0) if done else piece.until
+    # Coq: MC ends
     require(leg == len(route) and time == 0, path, "MC.pieces", "the pieces end before the last leg does", leg)
     for key in ("gamma", "kappa"):
         fits = (getattr(raw, key) is None) == (not route)
@@ -150,7 +152,7 @@ def compare_level(raw: Any, data: Any) -> arb | None:
         return None
     level, most = loss_of([raw.kappa * raw.gamma], [data.classes - 1]), raw.start_loss.lower.max(raw.end_loss.lower)
     message = "log(1 + (m-1) e^(-kappa gamma)) is not proved to be at most the larger loss of the ends; a larger kappa?"
-    require(level <= most, raw.path + "/kappa", "MC.level", message, below(most), above(level))
+    require(level <= most, raw.path + "/kappa", "MC.level", message, below(most), above(level))  # Coq: MC level
     return level
 
 
@@ -196,6 +198,7 @@ def look_at_end(claim: TwoNetworks, samples: list[int], rows: Rows, weights: Any
         for m0, m1 in zip(first, last, strict=True):
             found = raw.kappa * m1 - m0
             message = f"sample {sample}: kappa m1 - m0 is not proved to be above 0; choose a larger kappa"
+            # Coq: MC start, MC finish
             require(found > 0, raw.path + "/kappa", f"MC.{end}", message, below(raw.kappa), found.str(10))
     return claim.loss(samples, own)
 
@@ -215,6 +218,7 @@ def check_piece(claim: TwoNetworks, leg: Leg, block: Block, at: int, piece: Piec
                 for m, q in zip(row, moves, strict=True):
                     found = m + q * piece.reach
                     message, path = f"sample {sample}: a margin is not proved to be at least gamma", raw.pieces[at].path
+                    # Coq: MC margins
                     require(found >= raw.gamma, path, "MC.margin", message, below(raw.gamma), found.str(10))
             return
         except Rejection as rejection:  # kinks have no second way: then the first rejection counts

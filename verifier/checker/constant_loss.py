@@ -32,10 +32,11 @@ def check_constant_loss(raw: Any, network: Any, moved: Any, arrays: Arrays, star
     resting = columns_at_rest(base, layered(moved))
     carriers = Carriers(structure, resting, row)
     for column, weights in enumerate(start.integers.tolist()):
+        # Coq: E2 even_row
         counts_for_nothing = all(weight == weights[0] for weight in weights)  # it adds the same to all logits
         carried = resting[column] or counts_for_nothing or carriers.carry(structure.skip[column])
         message = f"column {column} moves, and no columns at rest are proved to carry its part of the logits"
-        require(carried, raw.path + "/moved", "E2.carry", message)
+        require(carried, raw.path + "/moved", "E2.carry", message)  # Coq: E2 combination
     units = resting[: view.skip_units]
     return sentence("E2", moving=units.count(False), resting=units.count(True))
 
@@ -90,6 +91,6 @@ def columns_at_rest(base: Any, moved: Any) -> list[bool]:
             for p, window in enumerate(old.windows):
                 own = old.bias.at(p)
                 fixed = row == new_weights[a] and biases[own][a] == new_biases[own][a]
-                rest[number].append(fixed and all(sources[window[k]] for k in read))
+                rest[number].append(fixed and all(sources[window[k]] for k in read))  # Coq: E2 stay
     skip = [rest[number][unit] for number, layer in enumerate(base.layers) for unit in layer.skip]
     return [*skip, True] if base.output_bias else skip

@@ -62,6 +62,7 @@ class DescentClaim(MarginClaim):
 
     def __init__(self, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
         super().__init__(raw, network, arrays, data)
+        # Coq: GDV L_gt0
         require(
             raw.smoothness > 0, raw.path + "/smoothness", "GDV.smoothness", "must be above 0", above(raw.smoothness)
         )
@@ -160,14 +161,16 @@ class DescentClaim(MarginClaim):
                 if bound <= raw.smoothness:
                     break
             path, message = raw.path + "/smoothness", "is not proved to be at least ||Psi_D||_2^2 / (2n)"
+            # Coq: GDV smoothness
             require(bound <= raw.smoothness, path, "GDV.smoothness", message, below(raw.smoothness), above(bound))
         with precision(max(self.precision, BOUND_PRECISION)):
             loss, message = self.totals[0] / total, "the loss at Z is not proved to be at most this"
+            # Coq: GDV end_loss
             require(loss <= raw.loss, raw.path + "/loss", "GDV.loss", message, above(raw.loss), above(loss))
             distance = raw.smoothness * squared_distance(self.start, self.end) / 2
             reached, needed = raw.loss + distance / raw.steps, arb(2).log() / total
             path, message = raw.path + "/steps", "the bound of the loss at this step is not below log(2)/n"
-            require(reached < needed, path, "GDV.steps", message, raw.steps, above(reached))
+            require(reached < needed, path, "GDV.steps", message, raw.steps, above(reached))  # Coq: GDV enough
         numbers = {"smoothness": exactly(raw.smoothness), "loss": above(raw.loss), "distance": above(distance)}
         return {"statement": sentence("GDV", steps=raw.steps, **numbers), "steps": raw.steps}
 

@@ -105,7 +105,8 @@ def exact_features(network: Any, path: str) -> Table:
 
 def whole_rows(psi: Table) -> tuple[list[list[int]], list[int]]:
     """Return each row times the least positive integer that makes it whole, and these integers."""
-    scales = [math.lcm(*(int(entry.q) for entry in row)) for row in psi]
+    scales = [math.lcm(*(int(entry.q) for entry in row)) for row in psi]  # Coq: R6 scale_neq0
+    # Coq: R6 cleared
     rows = [[int(entry.p) * (scale // int(entry.q)) for entry in row] for row, scale in zip(psi, scales, strict=True)]
     return rows, scales
 

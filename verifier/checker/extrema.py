@@ -31,6 +31,7 @@ def check_no_maximum(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[
         return {"statement": sentence("C4")}
     path = raw.path + "/node"
     shown = {feature.node for feature in network.features}
+    # Coq: C4_zero Q_j0
     require(raw.node in shown, path, "C4.node", "no column of Psi is an entry of this node", raw.node)
     units = network.nodes[raw.node]
     while units.kind in ("reshape", "permute"):
@@ -40,10 +41,13 @@ def check_no_maximum(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[
     require(plain, path, "C4.node", "is not the output of a map of an affine node with a bias", raw.node)
     bias = network.nodes[inner.reads[-1]]
     own = bias.kind == "parameter" and readers_of(network)[bias.number] == 1 and inner.reads.count(bias.number) == 1
+    # Coq: C4_zero moved
     require(own, path, "C4.bias", "the bias is not a parameter that only this affine node reads, once", bias.number)
     others = sorted(depending(network, bias.number) & shown - {raw.node})
+    # Coq: C4_zero moved
     require(not others, path, "C4.columns", "columns of Psi of other nodes depend on the bias", others[:20])
     message = "the activation is not proved to have at most one zero, and a change of sign there"
+    # Coq: C4_zero changes_sign
     require(turns_once(units.activation.tree), path, "C4.activation", message, units.activation.text[:100])
     return {"statement": sentence("C4")}
 
@@ -66,5 +70,6 @@ def check_no_strict_minimum(raw: Any, network: Any, arrays: Arrays, data: Any) -
     which a softmax loss does not see.
     """
     message = "Psi has fewer columns than the data have samples"
+    # Coq: C2_plus enough_units, C2_plus_reduced enough_units
     require(network.columns >= data.samples, raw.path, "C2+.columns", message, network.columns, data.samples)
     return {"statement": sentence("C2+", samples=data.samples)}

@@ -140,6 +140,7 @@ def require_analytic(network: Any, label: str) -> None:
     """Guarantee: on return every node is defined on every sample and analytic in U on R^p."""
     require_values(network)
     for node, fact in zip(network.nodes, facts(network), strict=True):
+        # Coq: W0 F_continuous, W0 F_analytic, A F_continuous, A F_analytic
         require(fact.analytic, node.path, f"{label}.analytic", f"not proved to be analytic in U: {fact.reason}")
 
 
@@ -151,6 +152,7 @@ def check_generic(raw: Any, network: Any, arrays: Any, data: Any) -> dict[str, o
     are missing, the same holds for the columns F_k of each output k, and a union of finitely many such sets is one:
     off it every logit of output k is some F_k v_k (THEORY2 G(c)).
     """
+    # Coq: W0 witness_rank
     require(bool(data.ranks), raw.path, "W0.rank", "needs an accepted claim of full row rank: R1, R3, W1 or W2")
     require_analytic(network, "W0")
     if data.arcs is not None:

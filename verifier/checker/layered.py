@@ -103,7 +103,7 @@ def unit_layer(network: Any, node: Any, readers: Any) -> Any:
     own = own and own_parameter(weight, readers) and own_parameter(bias, readers)
     own = own and readers[inner.number] == 1
     shown = {feature.node for feature in network.features} & {inner.number, weight.number, bias.number}
-    return inner if own and not shown else None
+    return inner if own and not shown else None  # Coq: A own
 
 
 def units_of(network: Any, node: Any, readers: Any) -> Any:
@@ -165,7 +165,7 @@ def average_of(node: Any) -> Any:
 def output_bias(network: Any) -> int | None:
     """Return the node of the last feature if that is a constant column that is not 0."""
     last = network.nodes[network.features[-1].node]
-    one = last.kind == "constant" and prod(last.shape) == 1 and last.exact.integers[0, 0] != 0
+    one = last.kind == "constant" and prod(last.shape) == 1 and last.exact.integers[0, 0] != 0  # Coq: A start
     return int(last.number) if one else None
 
 

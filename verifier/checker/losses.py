@@ -32,18 +32,20 @@ def cross_entropy(g: Line, d: Line, y: int, counts: list[int]) -> Found:
     """log(1 + sum_k e^(G_k - G_y)); the slope is the mean of D_k - D_y with these weights."""
     weights = [(counts[k] * exp(g[k] - g[y]), d[k] - d[y]) for k in range(len(g)) if k != y]
     total, slope = add((weight, weight * change) for weight, change in weights)
-    return total.log1p(), slope / (1 + total)
+    return total.log1p(), slope / (1 + total)  # Coq: TC3 here
 
 
 def squared(g: Line, d: Line, y: int, counts: list[int]) -> Found:
     """(1/2) sum_k (G_k - onehot_k)^2; Arb's own square of a ball around exactly 0 is not finite."""
     rests = [x - (k == y) for k, x in enumerate(g)]
+    # Coq: TC3 here
     return add((c * (rest * rest / 2), c * rest * change) for c, rest, change in zip(counts, rests, d, strict=True))
 
 
 def one_vs_rest(g: Line, d: Line, y: int, counts: list[int]) -> Found:
     """log(1 + e^-G_y) + sum_{k != y} log(1 + e^G_k)."""
     signed = [(-x, -d[k]) if k == y else (x, d[k]) for k, x in enumerate(g)]
+    # Coq: TC3 here
     return add((c * exp(x).log1p(), c * slope / (1 + exp(-x))) for c, (x, slope) in zip(counts, signed, strict=True))
 
 
@@ -55,13 +57,14 @@ def largest(lines: list[Found]) -> Found:
     """
     lines = [(ZERO, ZERO), *lines]
     top = reduce(arb.max, [x for x, _ in lines])
-    slope = reduce(arb.max, [s for x, s in lines if not x < top])
+    slope = reduce(arb.max, [s for x, s in lines if not x < top])  # Coq: TC3 here, TC3 active, TC3 attains
+    # Coq: TC3 here, TC3 active, TC3 attains
     return top, reduce(arb.min, [s for x, s in lines if x >= top], slope)
 
 
 def hinges(g: Line, d: Line, y: int) -> list[Found]:
     """The lines 1 - m_k, k != y."""
-    return [(1 - g[y] + g[k], d[k] - d[y]) for k in range(len(g)) if k != y]
+    return [(1 - g[y] + g[k], d[k] - d[y]) for k in range(len(g)) if k != y]  # Coq: TC3 other
 
 
 def weston_watkins(g: Line, d: Line, y: int, counts: list[int]) -> Found:
@@ -106,6 +109,7 @@ class LossClaim(MarginClaim):
         self.entries = LOSS_COPIES * len(self.classes.first)
         self.weights = self.columns()
         factors, path = raw.class_weights, raw.path + "/class_weights"
+        # Coq: X1 weight_ge0, TC3 factors
         fit = factors is None or (len(factors) == data.classes and all(factor > 0 for factor in factors))
         require(fit, path, "TC.3.class-weights", "must be one positive number per class")
         counts = self.label_counts(network.samples, data.classes, arrays)
@@ -134,6 +138,7 @@ class LossClaim(MarginClaim):
         flat = arrays.integers(name, path + "/label_counts", samples * classes)
         rows = (flat[begin : begin + classes] for begin in range(0, len(flat), classes))
         found = [{y: c for y, c in enumerate(row) if c} for row in rows]
+        # Coq: X1 weight_ge0, X1 occurs, TC3 factors
         fit = min(flat) >= 0 and [sum(row.values()) for row in found] == counts
         require(fit, path + "/label_counts", "TC.3.labels", "must be >= 0 and add up to the sample's multiplicity")
         return found
@@ -182,6 +187,7 @@ class LossClaim(MarginClaim):
             attained = raw.end_loss <= high  # V1 itself is as low
             started = raw.start_loss.lower <= start <= raw.start_loss.upper
             bounded = low <= bound and (attained or (self.exact and bound <= high))
+            # Coq: TC3 slope_le0
             checks = [(slope <= 0, "end_weights", "the slope at V1 is not proved to be at most 0", slope)]
             checks += [(started, "start_loss", "the loss at V0 is not proved to be in the bounds", start)]
             checks += [(end <= raw.end_loss, "end_loss", "the loss at V1 is not proved to be at most this", end)]

@@ -194,10 +194,11 @@ class GradientClaim(MarginClaim):
         > 0.
         """
         raw, claimed = self.raw, self.raw.gradient_lower
-        sigma = strongest(self.data, raw)
+        sigma = strongest(self.data, raw)  # Coq: C1 sigma_bound
         with precision(self.precision):
             found = sigma * (self.totals[0].lower().sqrt() / self.data.total).lower()
         path, message = raw.path + "/gradient_lower", "is not above 0 or not proved: sigma_N ||diag(mult) P||_F / n"
+        # Coq: C1 lower, C1 lower_gt0
         require(found >= claimed and claimed > 0, path, "C1.gradient", message, below(claimed), below(found))
         bound = {"gradient_lower": below(claimed)}
         return {"statement": sentence("C1", **bound), **bound}
@@ -233,6 +234,7 @@ class CurvatureClaim(GradientClaim):
         with precision(self.precision):
             found = self.totals[0] / self.data.total
         path, message = raw.path + "/curvature_lower", "is not above 0 or not proved: the second derivative"
+        # Coq: C3 lower, C3 lower_gt0, C3_second_derivative lower
         require(found >= claimed and claimed > 0, path, "C3.curvature", message, below(claimed), below(found))
         bound = {"curvature_lower": below(claimed)}
         return {"statement": sentence("C3", unit=raw.unit, output=raw.output, **bound), **bound}

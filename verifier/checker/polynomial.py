@@ -113,7 +113,7 @@ def difference(function: Any, order: int, start: arb, step: arb) -> arb:
     """Return the difference of this order, sum_j (-1)^(order - j) binomial(order, j) f(start + j step)."""
     total = arb(0)
     for j in range(order + 1):
-        total += (-1) ** (order - j) * math.comb(order, j) * function(start + j * step)
+        total += (-1) ** (order - j) * math.comb(order, j) * function(start + j * step)  # Coq: Sprime differs
     return total
 
 
@@ -122,7 +122,7 @@ def no_polynomial(tree: ast.expr, degree: int) -> bool:
 
     Guarantee: if true, so it is, for a function that is defined on all of R.
     """
-    order = min(degree, degree_if_polynomial(tree)) + 1
+    order = min(degree, degree_if_polynomial(tree)) + 1  # Coq: Sprime few, Sprime grows
     if order > MAX_ORDER:
         return False
     order = int(order)
@@ -133,6 +133,6 @@ def no_polynomial(tree: ast.expr, degree: int) -> bool:
         places += [(arb(WIDE * start), arb(WIDE)) for start in STARTS]
         for start, step in places:
             found = difference(function, order, start, step)
-            if found > 0 or found < 0:
+            if found > 0 or found < 0:  # Coq: Sprime differs
                 return True
     return False

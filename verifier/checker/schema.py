@@ -171,7 +171,7 @@ CLAIMS |= {"Z1": ZERO, "Z2": ZERO | {"radius": dyadic}, "C1": START | {"gradient
 CLAIMS |= {"C3": START | {"unit": INDEX, "output": INDEX, "curvature_lower": dyadic}}
 CLAIMS |= {"C4": {"node": optional(INDEX)}, "C2+": {}}
 CLAIMS["GDV"] = START | {"end_weights": ARRAY, "smoothness": dyadic, "feature_bits": range(1, MAX_BITS + 1)}
-CLAIMS["GDV"] |= {"loss": dyadic, "steps": range(1, 10**18)}
+CLAIMS["GDV"] |= {"loss": dyadic, "steps": range(1, 10**18)}  # Coq: GDV T_gt0
 CLAIMS |= {"W0": {}, "W1": WITNESS | {"blocks": [BLOCK, 1, 1000]}, "W2": WITNESS | {"blocks": [BLOCK, 1, 1]}}
 CLAIMS |= {"E1": MOVE | {"moved_weights": ARRAY}, "E2": PATH | {"moved": POINT, "rerouted": optional(POINT)}}
 CLAIMS |= {"E3": MOVE | {"epsilon": dyadic}, "E4.path": MOVE | {"right_inverse": ARRAY}}
@@ -197,12 +197,13 @@ LAYER = {"node": range(MAX_NODES)}
 CLAIMS |= {"S": AT | LAYER | {"direction": NAME}, "S(1)": LAYER, "S(2)": LAYER, "S+": LAYER}
 CLAIMS["I"] = {}
 CLAIMS["A.data"] = {"units": [{"node": range(MAX_NODES), "entries": [INDEX, 1, 1 << 31]}, 0, MAX_NODES]}
+# Coq: Samples samples_gt0, Samples classes_gt1, C4_zero N_gt0, C2_plus m_gt0, C2_plus_reduced m_gt0, X1 m_gt0
 DATA = {"name": NOTE, "scaling": NOTE, "samples": EXTENT, "dimension": EXTENT, "classes": range(2, 1 << 31)}
 DATA |= {
     "inputs": optional(ARRAY),
     "labels": optional(NAME),
     "multiplicities": optional(NAME),
-    "total": range(1, 10**20),
+    "total": range(1, 10**20),  # Coq: X1 n_gt0
 }
 BESIDE = {"offset": ARRAY, "arcs": NAME, "targets": ARRAY}  # keys of the data that may be absent
 
@@ -211,6 +212,7 @@ def any_data(value: Any, path: str) -> Any:
     """Read the data; only those with real targets, frozen logits or missing arcs to the outputs have these keys."""
     more = {key: schema for key, schema in BESIDE.items() if isinstance(value, dict) and key in value}
     if "targets" in more:
+        # Coq: C2_plus m_gt0, C2_plus_reduced m_gt0, X1 m_gt0
         more["classes"] = range(1, 1 << 31)  # one real target is enough
     return read(DATA | more, value, path)
 

@@ -87,7 +87,7 @@ SENTENCES = {
     "Psi(U) = N for almost every U, and every local valley reaches the infimum; moreover U* itself has full rank for "
     "almost every data set. This says NOTHING about a given data set, nor about integer or 8-bit data (a null set)",
     "C4": "for EVERY data set (equal samples may have different labels): no (U, V) at which Phi is defined is a local "
-    "maximum of the cross-entropy, of the squared error, or, for two outputs or more, of any other finite loss of the "
+    "maximum of the squared error or, for two outputs or more, of the cross-entropy or any other finite loss of the "
     "logits Psi V that is convex, and strictly so along every direction with a row that is not constant",
     "C2+": "for EVERY data set of N = {samples} samples, or of fewer, all labels and every convex finite loss phi of "
     "the logits Psi V, V free: no (U, V) whose loss is above the infimum is a strict local minimum; if phi does not "

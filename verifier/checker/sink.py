@@ -55,10 +55,11 @@ def wide_layer(raw: Any, network: Any, samples: int) -> Any:
     require(readers[raw.node] == 0, path, "S.read", "another node reads these units", raw.node)
     tree = node.activation.tree
     message = f"the activation is not proved to be no polynomial of degree <= N - 2 = {samples - 2}"
+    # Coq: S spans, S_plus spans, S1 spans, S1 sigma_continuous
     require(total(tree) and no_polynomial(tree, samples - 2), path, "S.polynomial", message, node.activation.text[:100])
     enough = shown_units(network, raw.node) + (output_bias(network) is not None)
     message = "fewer than N of these units are columns of Psi (N - 1 beside an output bias)"
-    require(enough >= samples, path, "S.units", message, enough, samples)
+    require(enough >= samples, path, "S.units", message, enough, samples)  # Coq: S wide, S1 wide
     return inner
 
 
@@ -71,7 +72,7 @@ def require_continuous(network: Any) -> None:
     require_choices(network, "S.total")
     for node, fact in zip(network.nodes, facts_everywhere(network, jointly=False), strict=True):
         message = f"not proved to be defined for every U and every sample: {fact.reason}"
-        require(fact.defined, node.path, "S.total", message)
+        require(fact.defined, node.path, "S.total", message)  # Coq: S1 source_continuous, S1 others_continuous
 
 
 def check_path_from_here(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str, object]:
@@ -90,7 +91,7 @@ def check_path_from_here(raw: Any, network: Any, arrays: Arrays, data: Any) -> d
         for block in cut_blocks(network, [0] * samples, 1, raw.precision):
             column += projections(features, sources, direction, block)
         message = "the samples are not proved to differ in what the wide layer reads"
-        require(len(column) == samples and distinct(column), path, "S.separation", message)
+        require(len(column) == samples and distinct(column), path, "S.separation", message)  # Coq: S apart
     return {"precision": raw.precision, "statement": sentence("S")}
 
 
@@ -219,7 +220,7 @@ def check_path_from_everywhere(raw: Any, network: Any, arrays: Arrays, data: Any
     """
     inner = wide_layer(raw, network, data.samples)
     require_continuous(network)
-    require_source(raw, inner, images(network), "every U")
+    require_source(raw, inner, images(network), "every U")  # Coq: S apart, S_valley apart
     return {"statement": sentence("S(1)", samples=data.samples, dimension=data.dimension)}
 
 
@@ -232,7 +233,7 @@ def check_path_from_almost_everywhere(raw: Any, network: Any, arrays: Arrays, da
     """
     inner = wide_layer(raw, network, data.samples)
     require_continuous(network)
-    require_source(raw, inner, separating(network), "almost every U")
+    require_source(raw, inner, separating(network), "almost every U")  # Coq: S apart, S_valley_dense apart
     return {"statement": sentence("S(2)", samples=data.samples, dimension=data.dimension)}
 
 
@@ -249,11 +250,11 @@ def check_connected(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[s
     """
     inner = wide_layer(raw, network, data.samples)
     require_continuous(network)
-    require_source(raw, inner, images(network), "every U")
+    require_source(raw, inner, images(network), "every U")  # Coq: S_plus apart
     others = [node.number for node in network.nodes if node.kind == "parameter" and node.number not in inner.reads[-2:]]
     require(not others, raw.path + "/node", "S+.layers", "there are other parameters", others[:20])
     own = shown_units(network, raw.node) + (output_bias(network) is not None)
     require(own == network.columns, raw.path + "/node", "S+.layers", "there are other columns", own, network.columns)
     more, message = own > data.samples, "needs at least N + 1 columns"
-    require(more, raw.path + "/node", "S+.units", message, own, data.samples)
+    require(more, raw.path + "/node", "S+.units", message, own, data.samples)  # Coq: S_plus wider
     return {"statement": sentence("S+", samples=data.samples, dimension=data.dimension)}

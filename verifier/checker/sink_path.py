@@ -29,7 +29,7 @@ def check_sink_path(raw: Any, network: Any, moved: Any) -> str:
     kept = [list(itertools.compress(row, rests)) for row in rows]
     found = rank_at_least(kept)
     message = "the columns that rest are not proved to span all columns of Psi"
-    require(found >= rank, path + "/moved", "S.path.span", message, found, rank)
+    require(found >= rank, path + "/moved", "S.path.span", message, found, rank)  # Coq: E2 combination
     return sentence("S.path", moving=rests.count(False), resting=rests.count(True), rank=rank)
 
 
@@ -40,7 +40,7 @@ def resting_columns(network: Any, moved: Any) -> list[bool]:
     """
     known, rest = facts(network), list[list[bool]]()
     for node, new in zip(network.nodes, moved.nodes, strict=True):
-        rest.append(resting_entries(node, new, [rest[read] for read in node.reads]))
+        rest.append(resting_entries(node, new, [rest[read] for read in node.reads]))  # Coq: E2 stay
         if not all(rest[-1]):
             message = f"{node.path} ({node.kind}) moves, and is not proved to be defined for every U"
             require(known[node.number].defined, node.path, "S.path.defined", message, known[node.number].reason)

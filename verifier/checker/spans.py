@@ -125,9 +125,9 @@ def span_bound(network: Any) -> tuple[int, str]:
             tables[number] = KINDS[node.kind].compute(ops, node, [tables[read] for read in node.reads])
         else:
             tables[number] = [[ops.new() for _ in range(size)]]
-    columns = list(chosen(network, tables))
+    columns = list(chosen(network, tables))  # Coq: R5_forms columns, R5_shifted_forms columns
     forms = {multiple.form for multiple in columns} - {NO_FORM}
-    pieces = sum(group <= forms for group in ops.groups)
+    pieces = sum(group <= forms for group in ops.groups)  # Coq: R5_forms related, R5_shifted_forms related
     one = any(multiple.shifted for multiple in columns)
     how = f"{len(forms)} functions, {pieces} pieces of which add up to 0, {int(one)} constant"
     return len(forms) - pieces + one, how

@@ -181,9 +181,10 @@ class Structure:
             elif self.degrees[form] == 0:
                 one = True
             else:
-                constants.setdefault(form, set()).add(constant)
+                constants.setdefault(form, set()).add(constant)  # Coq: R5_forms columns, R5_shifted_forms columns
         one |= any(len(seen) > 1 for seen in constants.values())  # a form and its mirror image c0 - z, c0 != 0
         bounds = [(one + len(constants), f"{len(constants)} different non-constant units, {int(one)} constant")]
+        # Coq: R5_monomials columns
         polynomial = [int(self.degrees[form]) for form in constants if self.degrees[form] < math.inf]
         others, degree = len(constants) - len(polynomial), max(polynomial, default=0)
         count = math.comb(len(self.varying) + degree, degree)  # of the monomials
@@ -229,7 +230,7 @@ def check_structure(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[s
         require_defined(network)
     found, how = network.columns, f"there are only {network.columns} columns"
     if raw.reason == "equal-samples" or (every and found > claimed):
-        found = len(set(map(tuple, network.inputs.integers.tolist())))
+        found = len(set(map(tuple, network.inputs.integers.tolist())))  # Coq: R5_equal_samples rows
         how = f"only {found} samples are different"
     if raw.reason == "dependent-units" or (every and found > claimed):
         view = layered(network)

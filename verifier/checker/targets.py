@@ -41,7 +41,7 @@ class TargetClaim(LossClaim):
                 for t, g0, g1, d in zip(target, *lines, strict=True):
                     goal = arb((t, self.data.targets.exponent))  # exact
                     first, last = g0 - goal, g1 - goal
-                    share = first * first / 2, last * last / 2, last * d
+                    share = first * first / 2, last * last / 2, last * d  # Coq: TC3 here
                     found = [total + part for total, part in zip(found, share, strict=True)]
         require(all(map(arb.is_finite, found)), self.raw.path, "TC.3.finite", "a loss or its slope is not finite")
         return sides(found)

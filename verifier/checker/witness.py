@@ -42,6 +42,7 @@ def project(raw: Any, arrays: Arrays, data: Any) -> tuple[list[arb], arb]:
         largest = largest.max(arb((width, exponent + bits)))  # |x_ik| < 2^(exponent + bits)
     low = min(exponent for exponent, _ in parts)
     z = sorted(number << (exponent - low) for exponent, numbers in parts for number in numbers)
+    # Coq: W1_columns t_above, W1_columns t_below
     require(all(map(lt, z, z[1:])), path, raw.label + ".distinct", "two samples have the same <a, x>")
     return [arb((number, low)) for number in z], largest
 
@@ -61,7 +62,7 @@ class Layers:
         node = nodes[entry.node] if entry.node < len(nodes) else None
         inner = None if node is None else unit_layer(self.network, node, self.readers)
         sources = () if inner is None else inner.reads[:-2]
-        reads = inner is not None and inner.over == "all" and source in sources
+        reads = inner is not None and inner.over == "all" and source in sources  # Coq: W1_columns columns, W2 columns
         if node is None or inner is None or not reads:
             message = "is not the output of a dense layer with weights of its own that reads the source"
             raise Rejection(entry.path + "/node", "witness.layer", message, entry.node)
@@ -91,6 +92,7 @@ def climb(raw: Any, layers: Layers, z: list[arb]) -> tuple[list[list[arb]], list
         function = build(layer.activation.tree, GUARDED)
         heights = [function(h * link.weight + link.bias) for h in values[-1]]
         ascending = all(map(lt, heights, heights[1:]))
+        # Coq: W1_columns t_above, W1_columns t_below
         require(ascending, link.path, raw.label + ".chain", "the values do not certainly ascend")
         values.append(heights)
         sources.append(link.node)
@@ -119,6 +121,7 @@ def read_blocks(raw: Any, network: Any, z: list[arb], arrays: Arrays) -> list[Si
         block.sign = 1 if block.weight > 0 else -1
         set_arguments(block, values[block.links], first, arrays)
         first = end
+    # Coq: W1_columns f_inj, W2 f_inj
     require(first == len(z), raw.path + "/blocks", raw.label + ".columns", "fewer columns than samples", first, len(z))
     return list(raw.blocks)
 
@@ -129,6 +132,7 @@ def read_columns(raw: Any, block: SimpleNamespace, used: set[int], arrays: Array
     units = arrays.integers(block.units, path)
     distinct, free = len(set(units)) == len(units), used.isdisjoint(units)
     own = distinct and free and all(unit in block.layer.skip for unit in units)
+    # Coq: W1_columns f_inj, W2 f_inj
     require(own, path, raw.label + ".units", "not distinct skip units of the layer, or in use already")
     used.update(units)
     return len(units)
@@ -140,7 +144,7 @@ def set_arguments(block: SimpleNamespace, heights: list[arb], first: int, arrays
     block.above, block.below = [], []
     for column, number in enumerate(numbers):
         sample, bias = first + column, arb((number, exponent))
-        block.above.append(block.sign * (heights[sample] * block.weight + bias))
+        block.above.append(block.sign * (heights[sample] * block.weight + bias))  # Coq: W1_columns columns, W2 columns
         if sample > 0:
             block.below.append(block.sign * (heights[sample - 1] * block.weight + bias))
 
@@ -158,13 +162,14 @@ def steps(blocks: list[SimpleNamespace], error: arb) -> tuple[arb, arb]:
     for block in blocks:
         activation, path = block.layer.activation, block.layer.path + "/activation"
         low, high = monotone(activation.tree)[1:][:: block.sign]
+        # Coq: W1_columns D_min_gt0
         bounded, message = (high - low).is_finite() and high != low, "not proved monotone with two different limits"
-        require(bounded, path, "W1.activation", message, activation.text)
+        require(bounded, path, "W1.activation", message, activation.text)  # Coq: W1_columns rising_or_falling
         function = build(activation.tree, GUARDED)
-        top = functools.reduce(arb.min, block.above) - error
-        bottom = functools.reduce(arb.max, block.below, -block.above[0]) + error
-        from_high = abs(high - function(block.sign * top))
-        from_low = abs(function(block.sign * bottom) - low)
+        top = functools.reduce(arb.min, block.above) - error  # Coq: W1_columns t_above
+        bottom = functools.reduce(arb.max, block.below, -block.above[0]) + error  # Coq: W1_columns t_below
+        from_high = abs(high - function(block.sign * top))  # Coq: W1_columns delta_above
+        from_low = abs(function(block.sign * bottom) - low)  # Coq: W1_columns delta_below
         distance += block.columns * from_high.max(from_low)
         limits.append((high, high - low))
     return inverse_norm(limits), distance
@@ -180,8 +185,8 @@ def inverse_norm(limits: list[tuple[arb, arb]]) -> arb:
     change = abs(ratios[-1])
     for here, after in itertools.pairwise(ratios):
         change += abs(here - after)
-    first_row = 1 / abs(first_jump) + change / abs(first_high)
-    other_rows = [2 / abs(jump) for _, jump in limits]
+    first_row = 1 / abs(first_jump) + change / abs(first_high)  # Coq: W1_columns T_first, W1_columns high0
+    other_rows = [2 / abs(jump) for _, jump in limits]  # Coq: W1_columns T_step, W1_columns D_min_le
     return functools.reduce(arb.max, other_rows, first_row)
 
 
@@ -194,10 +199,14 @@ def ramps(block: SimpleNamespace, error: arb, samples: int) -> tuple[arb, arb]:
     """
     text, path = block.layer.activation.text, block.layer.path + "/activation"
     slope = sharpness(text) if block.sign > 0 else fmpq(0)
+    # Coq: W2 g_gt0
     require(slope > 0, path, "W2.activation", "is not log(1 + exp(g t)) / g, with a weight above 0", text)
+    # Coq: W2 gap_first, W2 gap_step
     gap = functools.reduce(arb.min, map(sub, block.above[1:], block.below), block.above[0])
+    # Coq: W2 G_gt0
     require(gap > 0, block.path + "/biases", "W2.gap", "the gaps between the values are not certainly above 0")
-    rho, s = functools.reduce(arb.max, map(abs, block.below), arb(0)) / gap, arb(slope) * gap
+    rho, s = functools.reduce(arb.max, map(abs, block.below), arb(0)) / gap, arb(slope) * gap  # Coq: W2 below_le
+    # Coq: W2 q_def
     bound = (4 / s) * (arb(2).log() + 2 * (rho * s).exp() / (s.exp() - 1)) + 4 * rho + 4 * samples * error / gap
     return 4 / gap, bound * gap / 4
 
@@ -216,9 +225,10 @@ def check_witness(raw: Any, network: Any, arrays: Arrays, data: Any) -> dict[str
         plain = radius > 0 and all(block.links == 0 and block.layer.only_input for block in blocks)
         message = "must be above 0, and all blocks must read the input only"
         require(raw.radius is None or plain, raw.path + "/radius", raw.label + ".radius", message, above(radius))
-        error = (radius * (largest + 1)).upper()
+        error = (radius * (largest + 1)).upper()  # Coq: W1_columns t_above, W1_columns t_below, W2 near
         norm, distance = steps(blocks, error) if raw.label == "W1" else ramps(blocks[0], error, len(z))
-        q, message = norm * distance, "the columns are too far from triangular"
+        q, message = norm * distance, "the columns are too far from triangular"  # Coq: W1_columns sum
+        # Coq: W1_columns q_lt1, W1_columns high0, W2 q_lt1
         require(q < 1, raw.path, raw.label + ".distance", message, "q < 1", above(q))
         found = {"q": above(q), "sigma_lower": below((1 - q) / (norm * arb(len(z)).sqrt()))}
     said = [sentence(raw.label, samples=len(z), **found)]

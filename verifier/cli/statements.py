@@ -26,7 +26,8 @@ def statements(
     """List what can be proved, a line each: label and name; with a LABEL, everything about that statement.
 
     What it says and assumes, where it stands in the paper, how and where it is proved, where a certificate is checked,
-    which command decides it. R1 or P1, the labels of claims, lead to the statement that they prove.
+    which command decides it, and the theorems of Coq behind it, with the lines of the checker that establish what they
+    ask for. R1 or P1, the labels of claims, lead to the statement that they prove.
     """
     from verifier.statements.catalogue import STATEMENTS
     from verifier.statements.listing import as_json as to_json

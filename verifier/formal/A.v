@@ -1,9 +1,9 @@
 (** A: by the architecture alone, full row rank at almost every U: the induction over the units.
 
-    Lemma S' is a hypothesis of the induction ([spans]); [Sprime.Lemma_S_prime] proves it for smooth activations. *)
+    Lemma S' is a hypothesis of the induction ([spans]), and [Sprime.Lemma_S_prime] proves it. *)
 From mathcomp Require Import all_ssreflect all_algebra.
 From mathcomp Require Import mathcomp_extra boolp classical_sets functions reals signed topology normedtype ring.
-From Landscape Require Import norms analytic generic valleys W0.
+From Landscape Require Import norms analytic generic valleys Sprime W0.
 
 Set Implicit Arguments.
 Unset Strict Implicit.
@@ -13,58 +13,32 @@ Import Order.TTheory GRing.Theory Num.Theory numFieldNormedType.Exports.
 Local Open Scope classical_set_scope.
 Local Open Scope ring_scope.
 
-(** Distinct vectors have distinct values in some direction. *)
-Section Direction.
-Variables (R : realType) (N q : nat) (h : 'I_N -> 'rV[R]_q).
-Hypothesis h_inj : injective h.
-
-Lemma direction : exists a : 'rV[R]_q, injective (fun i => dot a (h i)).
-Proof.
-pose p (ik : 'I_N * 'I_N) : {poly R} := if ik.1 == ik.2 then 1 else \poly_(l < q) (if insub l is Some l' then (h ik.1 - h ik.2) 0 l' else 0).
-have p_neq0 ik : p ik != 0.
-  rewrite /p; case: (eqVneq ik.1 ik.2) => [_|neq] /=; first by rewrite -polyC1 polyC_eq0 oner_neq0.
-  apply/eqP => /polyP zero; move/eqP: neq; apply; apply: h_inj; apply/rowP => l.
-  have := zero l; rewrite coef_poly ltn_ord coef0 valK => eq0.
-  by apply/eqP; rewrite -subr_eq0 -eq0 !mxE.
-pose all_p := \prod_ik p ik; have all_neq0 : all_p != 0 by apply/prodf_neq0 => ik _.
-have [x not_root] : exists x : R, ~~ root all_p x.
-  apply: contrapT => none; pose roots := [seq k%:R : R | k <- iota 0 (size all_p)].
-  have all_roots : all (root all_p) roots by apply/allP => x _; apply: contrapT => /negP not_root; apply: none; exists x.
-  have uniq_roots : uniq roots.
-    by rewrite map_inj_uniq ?iota_uniq // => i j /eqP; rewrite eqr_nat => /eqP.
-  by have := max_poly_roots all_neq0 all_roots uniq_roots; rewrite size_map size_iota ltnn.
-exists (\row_l x ^+ l) => i k same; apply/eqP; apply: contraNT not_root => neq.
-rewrite /root horner_prod; apply/prodf_eq0; exists (i, k) => //.
-rewrite /p /= (negPf neq) horner_poly.
-have -> : \sum_(l < q) (if insub (l : nat) is Some l' then (h i - h k) 0 l' else 0) * x ^+ l = dot (\row_l x ^+ l) (h i) - dot (\row_l x ^+ l) (h k).
-  by rewrite -sumrB; apply: eq_bigr => l _; rewrite valK !mxE mulrC mulrBr.
-by rewrite same subrr.
-Qed.
-End Direction.
-
 (** The induction. Column [r] is a unit [sigma r (<w, h r u i> + b)] whose weights and bias no column before it and no
-    source of it reads: they may be changed at will. *)
+    source of it reads: they may be changed at will. Some columns may come first, such as that of an output bias. *)
 Section Induction.
-Variables (R : realType) (U : normedModType R) (N : nat) (q : 'I_N -> nat).
+Variables (R : realType) (U : normedModType R) (N fixed : nat) (q : 'I_N -> nat).
 Variables (F : U -> 'M[R]_N) (sigma : 'I_N -> R -> R) (h : forall r, U -> 'I_N -> 'rV[R]_(q r)).
 
 Hypothesis F_continuous : forall i j, continuous (fun u => F u i j).
 Hypothesis F_analytic : forall u w i j, analytic (fun t : R => F (u + t *: w) i j).
 
+(** The first [r] columns are independent at [u]. *)
+Definition independent r u := forall y : 'cV[R]_N, (forall j : 'I_N, (r <= j)%N -> y j 0 = 0) -> F u *m y = 0 -> y = 0.
+
+(** The columns that come first, none or that of an output bias, are independent at some U. *)
+Hypothesis start : exists u, independent fixed u.
+
 (** The source of column [r] separates all pairs of samples at almost every U. *)
-Hypothesis separates : forall r, generic [set u | injective (h r u)].
+Hypothesis separates : forall r : 'I_N, (fixed <= r)%N -> generic [set u | injective (h r u)].
 
 (** Weights and a bias of its own. *)
-Hypothesis own : forall r u (w : 'rV[R]_(q r)) (b : R), exists u',
+Hypothesis own : forall (r : 'I_N) u (w : 'rV[R]_(q r)) (b : R), (fixed <= r)%N -> exists u',
   (forall (j : 'I_N), (j < r)%N -> forall i, F u' i j = F u i j) /\
   (forall i, F u' i r = sigma r (dot w (h r u i) + b)).
 
 (** Lemma S'. *)
-Hypothesis spans : forall r (z c : 'I_N -> R), injective z ->
+Hypothesis spans : forall (r : 'I_N) (z c : 'I_N -> R), (fixed <= r)%N -> injective z ->
   (forall s b, \sum_i c i * sigma r (s * z i + b) = 0) -> forall i, c i = 0.
-
-(** The first [r] columns are independent at [u]. *)
-Definition independent r u := forall y : 'cV[R]_N, (forall j : 'I_N, (r <= j)%N -> y j 0 = 0) -> F u *m y = 0 -> y = 0.
 
 (** It is a determinant that is not 0. *)
 Let A r u : 'M[R]_N := \matrix_(i, j) (if (j < r)%N then F u i j else 0).
@@ -135,12 +109,12 @@ by apply: generic_neq0 neq0; [apply: B_continuous | apply: B_analytic].
 Qed.
 
 (** The columns are independent one after the other. *)
-Lemma induction r : (r <= N)%N -> generic [set u | independent r u].
+Lemma induction r : (fixed <= r)%N -> (r <= N)%N -> generic [set u | independent r u].
 Proof.
-elim: r => [_|r IH lt_r].
-  apply: (@independent_generic 0 0) => y low _; apply/colP => j.
-  by rewrite low // mxE.
-have gen := genericI (IH (ltnW lt_r)) (separates (Ordinal lt_r)).
+have [u0 first] := start; elim: r => [|r IH].
+  by rewrite leqn0 => /eqP f_eq _; apply: (@independent_generic 0 u0); rewrite -f_eq.
+rewrite leq_eqVlt => /orP[/eqP <- _|le_f lt_r]; first exact: independent_generic first.
+have gen := genericI (IH le_f (ltnW lt_r)) (separates (r := Ordinal lt_r) le_f).
 have [u [/= indep inj]] := generic_some gen; pose r' := Ordinal lt_r.
 have [c c_neq0 c_zero] : exists2 c : 'rV[R]_N, c != 0 & forall j : 'I_N, (j < r)%N -> \sum_i c 0 i * F u i j = 0.
   have : kermx (A r u) != 0.
@@ -156,9 +130,9 @@ have [c c_neq0 c_zero] : exists2 c : 'rV[R]_N, c != 0 & forall j : 'I_N, (j < r)
 have [a a_inj] := direction inj.
 have [s [b neq0]] : exists s b, \sum_i c 0 i * sigma r' (s * dot a (h r' u i) + b) != 0.
   apply: contrapT => none; move/eqP: c_neq0; apply; apply/rowP => i; rewrite mxE.
-  apply: (spans (r := r') a_inj (c := fun i => c 0 i)) => s b; apply: contrapT => /eqP neq.
+  apply: (spans (r := r') (z := fun i => dot a (h r' u i)) (c := fun i => c 0 i) le_f a_inj) => s b; apply: contrapT => /eqP neq.
   by apply: none; exists s, b.
-have [u' [same new]] := own (r := r') u (s *: a) b.
+have [u' [same new]] := own (r := r') u (s *: a) b le_f.
 apply: (@independent_generic r.+1 u') => y low zero.
 have y_r : y r' 0 = 0.
   have : \sum_i c 0 i * (F u' *m y) i 0 = 0 by rewrite zero big1 // => i _; rewrite mxE mulr0.
@@ -183,7 +157,11 @@ Qed.
 
 Theorem A_rank : generic [set u | \rank (F u) = N].
 Proof.
-have := induction (leqnn N); rewrite (_ : [set u | independent N u] = [set u | \rank (F u) = N]) //.
+have gen : generic [set u | independent N u].
+  case: (leqP fixed N) => [le_f|/ltnW lt_f]; first exact: induction le_f (leqnn N).
+  have [u0 first] := start; apply: (@independent_generic N u0) => y low; apply: first => j le_j.
+  by have := leq_trans lt_f le_j; rewrite leqNgt ltn_ord.
+move: gen; rewrite (_ : [set u | independent N u] = [set u | \rank (F u) = N]) //.
 rewrite predeqE => u /=; split=> [indep|full y _ zero].
   apply/eqP; rewrite -/(row_free (F u)) row_free_unit -unitmx_tr -row_free_unit -kermx_eq0.
   apply/eqP/row_matrixP => i; rewrite row0; apply: trmx_inj; rewrite trmx0.

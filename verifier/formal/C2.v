@@ -23,17 +23,18 @@ rewrite mulmxDr /shift mulmxA !mxE !big_ord1 !mxE.
 by move: (\sum_j _) (\sum_j _) (\sum_j _) (K _ _) (K _ _) => A B C D E; ring.
 Qed.
 
-Theorem C2 V : (0 < M)%N -> ~ strict_local_minimum (fun=> True) (Phi y Psi K) V.
+(** One row of [V] may move as a whole: all rows, or where arcs are missing one whose column of Psi leads to all outputs. *)
+Theorem C2 (allowed : 'M[R]_(M, m) -> Prop) (V : 'M[R]_(M, m)) (j : 'I_M)
+  (row_free : forall t, allowed (V + shift (t *: delta_mx j 0))) : ~ strict_local_minimum allowed (Phi y Psi K) V.
 Proof.
-move=> M_gt0 [eps eps_gt0 strict].
-have [t /andP[t_gt0 _] close] := near_straight V (V + shift (const_mx 1)) eps_gt0.
-have moved : straight V (V + shift (const_mx 1)) t = V + shift (const_mx t).
-  apply/matrixP => j k; rewrite straightE /shift !mxE !big_ord1 !mxE.
-  by move: (V j k) => a; ring.
-have := strict (V + shift (const_mx t)) I; rewrite -moved moved Phi_shift ltxx -moved => impossible.
+case=> eps eps_gt0 strict; have [t /andP[t_gt0 _] close] := near_straight V (V + shift (delta_mx j 0)) eps_gt0.
+have moved : straight V (V + shift (delta_mx j 0)) t = V + shift (t *: delta_mx j 0).
+  apply/matrixP => a k; rewrite straightE /shift !mxE !big_ord1 !mxE.
+  by move: (V a k) (a == j) => x z; ring.
+move: (strict _ (row_free t)); rewrite Phi_shift ltxx -moved => impossible.
 apply/notF/impossible => //; rewrite moved; apply/eqP => same.
-have /eqP := congr1 (fun A : 'M[R]_(M, m) => A (Ordinal M_gt0) (Ordinal (classes_gt0 y))) same.
-rewrite /shift !mxE big_ord1 !mxE mulr1 -subr_eq0 addrAC subrr add0r => /eqP t_eq0.
+have /eqP := congr1 (fun A : 'M[R]_(M, m) => A j (Ordinal (classes_gt0 y))) same.
+rewrite /shift !mxE big_ord1 !mxE !eqxx !mulr1 -subr_eq0 addrAC subrr add0r => /eqP t_eq0.
 by rewrite t_eq0 ltxx in t_gt0.
 Qed.
 End Softmax.
@@ -102,12 +103,12 @@ by move/(_ isT close)/(lt_trans lower); rewrite ltxx.
 Qed.
 
 (** The same with column [l] of [V] held at 0, for a loss that does not change when all logits of a sample change alike. *)
-Theorem C2_plus_reduced (V : 'M[R]_(M, m)) (l : 'I_m) :
-  (1 < m)%N -> (forall G (c : 'cV[R]_N), phi (G + c *m const_mx 1) = phi G) ->
+Theorem C2_plus_reduced (V : 'M[R]_(M, m)) (l : 'I_m)
+  (m_gt1 : (1 < m)%N) (invariant : forall G (c : 'cV[R]_N), phi (G + c *m const_mx 1) = phi G) :
   (forall j, V j l = 0) -> suboptimal V ->
   ~ strict_local_minimum (fun V' : 'M[R]_(M, m) => forall j, V' j l = 0) Phi_convex V.
 Proof.
-move=> m_gt1 invariant V_l [T better]; case: kernel_or_inverse => [[w kernel w_neq0]|[X inverse]].
+move=> V_l [T better]; case: kernel_or_inverse => [[w kernel w_neq0]|[X inverse]].
   have [k other] : exists k, k != l.
     case: (eqVneq (Ordinal m_gt0) l) => [same|]; last by exists (Ordinal m_gt0).
     by exists (Ordinal m_gt1); rewrite -same.

@@ -53,9 +53,9 @@ by rewrite -mulrDl subrK mul1r.
 Qed.
 
 (** Then the others move: while the columns at rest stay, no logit changes. *)
-Theorem E2_move (Psi' : 'M[R]_(N, M)) : (forall i j, rest j -> Psi' i j = Psi i j) -> Psi' *m carried = Psi *m carried.
+Theorem E2_move (Psi' : 'M[R]_(N, M)) (stay : forall i j, rest j -> Psi' i j = Psi i j) : Psi' *m carried = Psi *m carried.
 Proof.
-move=> stay; apply/matrixP => i k; rewrite !mxE; apply: eq_bigr => j _; rewrite mxE.
+apply/matrixP => i k; rewrite !mxE; apply: eq_bigr => j _; rewrite mxE.
 by case: ifP => [/stay ->|]; rewrite ?mulr0.
 Qed.
 End Carry.

@@ -15,9 +15,9 @@ Variables (R : realType) (N m : nat) (y : samples N m).
 Implicit Types (G : 'M[R]_(N, m)).
 
 (** [total] counts all samples, equal ones as often as they are there. *)
-Theorem L2_1 G : loss y G < ln 2 / (total y)%:R -> zero_error y G.
+Theorem L2_1 G (small : loss y G < ln 2 / (total y)%:R) : zero_error y G.
 Proof.
-move=> small i k other; rewrite ltNge; apply/negP => le0.
+move=> i k other; rewrite ltNge; apply/negP => le0.
 have part : sample_loss y G i <= \sum_j (mult y j)%:R * sample_loss y G j.
   rewrite (bigD1 i) //= -[leLHS]addr0 ler_add //.
     by rewrite ler_pemull ?ler1n ?mult_gt0 // ltW // sample_loss_gt0.

@@ -56,22 +56,35 @@ have -> (x z : R) : (1 - t) * x + t * z - x = t * (z - x) by ring.
 by rewrite mulr_ge0 // subr_ge0 ltW ?larger.
 Qed.
 
-Lemma above_level U V : (forall i k, k != y i -> gamma <= margin_at U V i k) -> low U (kappa *: V).
+(** ... and nearer to [V'] it is smaller. *)
+Lemma falls U V V' s t : (forall i k, k != y i -> margin_at U V i k < kappa * margin_at U V' i k) -> s < t ->
+  loss_at U (straight V (kappa *: V') t) < loss_at U (straight V (kappa *: V') s).
 Proof.
-move=> large; apply: le_trans level; apply: loss_tail => i k other.
+move=> larger lt_st; apply: loss_lt => i; apply: sample_loss_lt => k other.
+rewrite -/(margin_at _ _ _ _) -/(margin_at _ _ _ _) !margin_straight !margin_scaled -subr_gt0.
+have -> (x z : R) : (1 - t) * x + t * z - ((1 - s) * x + s * z) = (t - s) * (z - x) by ring.
+by rewrite mulr_gt0 ?subr_gt0 ?larger.
+Qed.
+
+(** Where all margins are at least [kappa gamma] the loss is at most [tail]. *)
+Let under U V := loss_at U V <= tail m (kappa * gamma).
+
+Lemma above_level U V : (forall i k, k != y i -> gamma <= margin_at U V i k) -> under U (kappa *: V).
+Proof.
+move=> large; apply: loss_tail => i k other.
 by rewrite -/(margin_at _ _ _ _) margin_scaled ler_pmul2l // large.
 Qed.
 
 Lemma along U0 U V rest : pieces_hold U0 ((U, V) :: rest) ->
-  joined low U0 (last (U, V) rest).1 (kappa *: V) (kappa *: (last (U, V) rest).2).
+  joined under U0 (last (U, V) rest).1 (kappa *: V) (kappa *: (last (U, V) rest).2).
 Proof.
 elim: rest U0 U V => [|[U' V'] rest IH] U0 U V [piece].
   move=> _ /=; apply: joined_straight => t t01; rewrite straight_same; apply: above_level => i k other.
   exact: piece.
 move=> rest_holds; have [next _] := rest_holds.
-apply: (@joined_trans _ _ _ _ _ low U0 U _ (kappa *: V) (kappa *: V)).
+apply: (@joined_trans _ _ _ _ _ under U0 U _ (kappa *: V) (kappa *: V)).
   by apply: joined_straight => t t01; rewrite straight_same; apply: above_level => i k other; apply: piece.
-apply: (@joined_trans _ _ _ _ _ low U U _ (kappa *: V) (kappa *: V')); last exact: IH rest_holds.
+apply: (@joined_trans _ _ _ _ _ under U U _ (kappa *: V) (kappa *: V')); last exact: IH rest_holds.
 apply: joined_straight => t /andP[t_ge0 t_le1]; rewrite straight_same.
 have -> : straight (kappa *: V) (kappa *: V') t = kappa *: straight V V' t.
   by rewrite /straight scalerDr !scalerA ![kappa * _]mulrC.
@@ -82,18 +95,35 @@ have -> : gamma = (1 - t) * gamma + t * gamma by ring.
 by apply: ler_add; apply: ler_wpmul2l; rewrite ?subr_ge0.
 Qed.
 
-Theorem MC : joined low UA UB VA VB.
+Lemma MC_joined : joined low UA UB VA VB.
 Proof.
 apply: (@joined_trans _ _ _ _ _ low UA UA _ VA (kappa *: V1)).
   apply: joined_straight => t t01; rewrite straight_same /low le_maxr; apply/orP; left.
   exact: towards start.
 apply: (@joined_trans _ _ _ _ _ low UA UB _ (kappa *: V1) (kappa *: VK)).
-  by rewrite -ends; apply: along margins.
+  by rewrite -ends; apply: (joined_weaken _ (along margins)) => U V le_tail; apply: le_trans level.
 apply: joined_straight => t t01; rewrite straight_same /low le_maxr; apply/orP; right.
 have -> : straight (kappa *: VK) VB t = straight VB (kappa *: VK) (1 - t).
   by rewrite /straight opprB addrCA subrr addr0 addrC.
 apply: towards finish; case/andP: t01 => t_ge0 t_le1.
 by rewrite subr_ge0 t_le1 ler_subl_addr ler_addl.
+Qed.
+
+(** The path: the loss strictly decreases while V goes straight to [kappa V_1], is at most [tail] while U moves, and strictly
+    increases while V goes straight from [kappa V_K]. *)
+Theorem MC :
+  [/\ joined low UA UB VA VB,
+      forall s t, 0 <= s -> s < t -> t <= 1 ->
+        loss_at UA (straight VA (kappa *: V1) t) < loss_at UA (straight VA (kappa *: V1) s),
+      joined under UA UB (kappa *: V1) (kappa *: VK)
+    & forall s t, 0 <= s -> s < t -> t <= 1 ->
+        loss_at UB (straight (kappa *: VK) VB s) < loss_at UB (straight (kappa *: VK) VB t)].
+Proof.
+split=> [|s t _ lt_st _||s t _ lt_st _]; first exact: MC_joined; first exact: falls.
+  by rewrite -ends; apply: along margins.
+have back r : straight (kappa *: VK) VB r = straight VB (kappa *: VK) (1 - r).
+  by rewrite /straight opprB addrCA subrr addr0 addrC.
+by rewrite !back; apply: falls => //; rewrite ltr_add2l ltr_opp2.
 Qed.
 End Connection.
 

@@ -1,7 +1,7 @@
 (** R1 and R3: full row rank and a lower bound of the smallest singular value, from a right inverse. *)
 From mathcomp Require Import all_ssreflect all_algebra.
 From mathcomp Require Import boolp classical_sets reals ring.
-From Landscape Require Import norms.
+From Landscape Require Import norms inverse_bound.
 
 Set Implicit Arguments.
 Unset Strict Implicit.
@@ -62,27 +62,41 @@ Qed.
 End Enclosure.
 
 (** Obligation 3 with [r = 0]: the size of [X] by the Frobenius norm or Schur's test ([norm2_frobenius], [norm2_schur]);
-    with [r >= 1]: by [r - 1] squarings of [X^T X]. *)
+    with [r >= 1]: by [r - 1] squarings of [X^T X], before each of which bits may be dropped. *)
 Section Size.
 Variables (R : realType) (N K : nat) (X : 'M[R]_(K, N)).
 
-Fixpoint squared (S : 'M[R]_N) (j : nat) := if j is j'.+1 then squared (S *m S) j' else S.
+(** [c] bounds the 2-norm of [S]: it is at least the Frobenius norm; or [S = p (T + D)] with a symmetric [T], such as the
+    integer part of [S / p], a bound [d^2] of [T^2], and what is lost, [D], of a norm of at most [l]. *)
+Inductive bounded_by_powers : 'M[R]_N -> R -> Prop :=
+  | last_power S c : frobenius S <= c -> bounded_by_powers S c
+  | next_power S T p l c d : 0 <= p -> T^T = T -> 0 <= d -> norm2_at_most (S - p *: T) (p * l) ->
+      bounded_by_powers (T *m T) (d ^+ 2) -> p * (d + l) <= c -> bounded_by_powers S c.
 
-Lemma norm2_squared (S : 'M[R]_N) j (c : R) : 0 <= c -> S^T = S ->
-  norm2_at_most (squared S j) (c ^+ (2 ^ j)) -> norm2_at_most S c.
+Lemma norm2_powers S c : bounded_by_powers S c -> norm2_at_most S c.
 Proof.
-elim: j S c => [|j IH] S c c_ge0 symmetric /=; first by rewrite expr1.
-rewrite expnS exprM => le_square; apply: norm2_at_most_gram => //; rewrite symmetric.
-by apply: IH => //; rewrite ?sqr_ge0 ?trmx_mul ?symmetric.
+elim=> [{}S {}c small|{}S T p l {}c d p_ge0 symmetric d_ge0 lost _ square sum].
+  by apply: norm2_at_most_le small _; apply: norm2_frobenius.
+apply: norm2_at_most_le sum _; rewrite mulrDr -[S](subrK (p *: T)) addrC.
+by apply: norm2_at_most_add lost; apply: norm2_at_most_scale => //; apply: norm2_at_most_gram; rewrite ?symmetric.
 Qed.
 
-Theorem R1_size (j : nat) (xi : R) : 0 <= xi -> frobenius (squared (X^T *m X) j) <= xi ^+ (2 ^ j.+1) ->
-  norm2_at_most X xi.
+(** Where [T] is the integer part, entry by entry, what is lost is of a norm of at most [N]. *)
+Lemma lost_bits (S T : 'M[R]_N) (p : R) : 0 <= p -> (forall i j, 0 <= S i j - p * T i j <= p) ->
+  norm2_at_most (S - p *: T) (p * N%:R).
 Proof.
-move=> xi_ge0 small; apply: norm2_at_most_gram => //.
-apply: (@norm2_squared _ j); rewrite ?sqr_ge0 ?trmx_mul ?trmxK //.
-by rewrite -exprM -expnS; apply: norm2_at_most_le small _; apply: norm2_frobenius.
+move=> p_ge0 part; apply: norm2_at_most_le (@norm2_frobenius _ _ _ _).
+rewrite -(ler_pexpn2r (n := 2)) ?nnegrE ?mulr_ge0 ?ler0n ?sqrtr_ge0 //.
+rewrite sqr_sqrtr; last by do 2!apply: sumr_ge0 => ? _; rewrite sqr_ge0.
+have le_row (i : 'I_N) : \sum_j (S - p *: T) i j ^+ 2 <= N%:R * p ^+ 2.
+  rewrite mulr_natl -[N in leRHS]card_ord -sumr_const; apply: ler_sum => j _; rewrite !mxE.
+  by case/andP: (part i j) => ge0 le_p; rewrite ler_expn2r ?nnegrE.
+apply: le_trans (ler_sum _ (fun i _ => le_row i)) _.
+by rewrite sumr_const card_ord -(mulr_natl (N%:R * _)) mulrA mulrC -expr2 -exprMn.
 Qed.
+
+Theorem R1_size (xi : R) (xi_ge0 : 0 <= xi) (powers : bounded_by_powers (X^T *m X) (xi ^+ 2)) : norm2_at_most X xi.
+Proof. by apply: norm2_at_most_gram => //; apply: norm2_powers. Qed.
 End Size.
 
 (** R1 as the format words it: [a] and [Xint] are matrices of integers. *)
@@ -124,3 +138,9 @@ have sigma_bound := R1_sigma residual size xi_gt0 bound.
 by split; first exact: sigma_rank sigma_gt0 sigma_bound.
 Qed.
 End Format.
+
+(** The columns that are used: the others only increase rank and smallest singular value. *)
+Theorem R1_columns (R : realType) (N K M : nat) (Psi : 'M[R]_(N, M)) (used : 'I_K -> 'I_M) (sigma : R)
+  (different : injective used) (sigma_gt0 : 0 < sigma) (part : sigma_at_least (\matrix_(i, j) Psi i (used j)) sigma) :
+  \rank Psi = N /\ sigma_at_least Psi sigma.
+Proof. by have := more_columns different part; split=> //; apply: sigma_rank sigma_gt0 _. Qed.

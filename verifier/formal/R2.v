@@ -48,10 +48,10 @@ move=> s_ge0 le_s u; rewrite -(ler_pexpn2r (n := 2)) ?nnegrE ?mulr_ge0 ?norm2_ge
 by apply: le_trans (R2_gram u); rewrite ler_wpmul2r ?sqr_ge0.
 Qed.
 
-Theorem R2 (sigma : R) : 0 < sigma -> sigma + beta <= Num.sqrt (c - rho - delta) ->
+Theorem R2 (sigma : R) (sigma_gt0 : 0 < sigma) (bound : sigma + beta <= Num.sqrt (c - rho - delta)) :
   \rank Psi = N /\ sigma_at_least Psi sigma.
 Proof.
-move=> sigma_gt0 bound; suff at_least : sigma_at_least Psi sigma by split=> //; apply: sigma_rank at_least.
+suff at_least : sigma_at_least Psi sigma by split=> //; apply: sigma_rank at_least.
 move=> u; case: (lerP 0 (c - rho - delta)) => [ge0|lt0].
   have := R2_A (sqrtr_ge0 _) (eq_ind_r (fun z => z <= _) (lexx _) (sqr_sqrtr ge0)) u.
   move=> le_A; have := le_trans (ler_wpmul2r (norm2_ge0 u) bound) le_A.

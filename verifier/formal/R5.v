@@ -16,10 +16,10 @@ Theorem R5_fewer_units : (\rank Psi <= M)%N.
 Proof. exact: rank_leq_col. Qed.
 
 (** Equal samples: sample [i] is number [g i] of the [r] distinct ones, and equal samples have equal rows. *)
-Theorem R5_equal_samples r (g : 'I_N -> 'I_r) (distinct : 'M[F]_(r, M)) :
-  (forall i j, Psi i j = distinct (g i) j) -> (\rank Psi <= r)%N.
+Theorem R5_equal_samples r (g : 'I_N -> 'I_r) (distinct : 'M[F]_(r, M)) (rows : forall i j, Psi i j = distinct (g i) j) :
+  (\rank Psi <= r)%N.
 Proof.
-move=> rows; have -> : Psi = (\matrix_(i, k) (k == g i)%:R) *m distinct.
+have -> : Psi = (\matrix_(i, k) (k == g i)%:R) *m distinct.
   apply/matrixP => i j; rewrite rows mxE (bigD1 (g i)) //= big1 ?addr0 => [|k /negPf neq]; rewrite mxE.
     by rewrite eqxx mul1r.
   by rewrite neq mul0r.
@@ -40,19 +40,18 @@ by rewrite neq !mulr0.
 Qed.
 
 (** No column is shifted; [l] linear relations between the forms, such as the sums of what is centred. *)
-Theorem R5_forms l (relations : 'M[F]_(f, l)) : z *m relations = 0 ->
-  (forall i j, Psi i j = factor j * z i (form j)) -> (\rank Psi <= f - \rank relations)%N.
+Theorem R5_forms l (relations : 'M[F]_(f, l)) (related : z *m relations = 0)
+  (columns : forall i j, Psi i j = factor j * z i (form j)) : (\rank Psi <= f - \rank relations)%N.
 Proof.
-move=> related columns; have -> : Psi = z *m choose by apply/matrixP => i j; rewrite chosen columns.
+have -> : Psi = z *m choose by apply/matrixP => i j; rewrite chosen columns.
 apply: leq_trans (mxrankM_maxl _ _) _.
 by rewrite leq_subRL ?rank_leq_row // addnC mulmx0_rank_max.
 Qed.
 
 (** Some column is shifted: equal, mirrored ([c - z]) and constant units among them. *)
-Theorem R5_shifted_forms l (relations : 'M[F]_(f, l)) : z *m relations = 0 ->
-  (forall i j, Psi i j = factor j * z i (form j) + shift j) -> (\rank Psi <= f - \rank relations + 1)%N.
+Theorem R5_shifted_forms l (relations : 'M[F]_(f, l)) (related : z *m relations = 0)
+  (columns : forall i j, Psi i j = factor j * z i (form j) + shift j) : (\rank Psi <= f - \rank relations + 1)%N.
 Proof.
-move=> related columns.
 have -> : Psi = z *m choose + (const_mx 1 : 'cV[F]_N) *m \row_j shift j.
   by apply/matrixP => i j; rewrite mxE chosen columns mxE big_ord1 !mxE mul1r.
 apply: leq_trans (mxrank_add _ _) (leq_add _ _).
@@ -62,11 +61,15 @@ exact: leq_trans (mxrankM_maxr _ _) (rank_leq_row _).
 Qed.
 End Forms.
 
-(** Polynomial units: all columns are combinations of [p] monomials of the inputs. *)
-Theorem R5_monomials p (monomials : 'M[F]_(N, p)) (coefficients : 'M[F]_(p, M)) :
-  Psi = monomials *m coefficients -> (\rank Psi <= \rank monomials)%N /\ (\rank Psi <= p)%N.
+(** Polynomial units: all columns are combinations of [p] monomials of the inputs, and of [q] other columns. *)
+Theorem R5_monomials p q (monomials : 'M[F]_(N, p)) (others : 'M[F]_(N, q)) (coefficients : 'M[F]_(p + q, M))
+  (columns : Psi = row_mx monomials others *m coefficients) :
+  (\rank Psi <= \rank monomials + q)%N /\ (\rank Psi <= p + q)%N.
 Proof.
-move=> ->; have le := mxrankM_maxl monomials coefficients; split=> //.
-exact: leq_trans le (rank_leq_col _).
+have le : (\rank Psi <= \rank monomials + q)%N.
+  rewrite columns -[coefficients]vsubmxK mul_row_col; apply: leq_trans (mxrank_add _ _) (leq_add _ _).
+    exact: mxrankM_maxl.
+  exact: leq_trans (mxrankM_maxl _ _) (rank_leq_col _).
+by split=> //; apply: leq_trans le _; rewrite leq_add2r rank_leq_col.
 Qed.
 End Deficient.

@@ -1,7 +1,7 @@
 (** S: from every point a path of constant loss to full row rank, whatever the activations are. *)
 From mathcomp Require Import all_ssreflect all_algebra.
 From mathcomp Require Import boolp classical_sets reals topology normedtype ring zify.
-From Landscape Require Import norms paths convex.
+From Landscape Require Import norms paths convex Sprime.
 
 Set Implicit Arguments.
 Unset Strict Implicit.
@@ -107,8 +107,17 @@ Qed.
 (** Enough units; an output bias makes [\rank others] at least 1. *)
 Hypothesis wide : (N <= L + \rank others)%N.
 
-(** Lemma S' at these samples: some direction tells them apart, and the activation is no polynomial of degree <= N - 2. *)
-Hypothesis spans : forall c : 'rV[R]_N, (forall (w : 'rV[R]_q) b, \sum_i c 0 i * sigma (dot w (source i) + b) = 0) -> c = 0.
+(** The samples differ in what the wide layer reads. *)
+Hypothesis apart : injective source.
+
+(** Lemma S'. *)
+Hypothesis spans : forall z c : 'I_N -> R, injective z -> (forall s b, \sum_i c i * sigma (s * z i + b) = 0) -> forall i, c i = 0.
+
+Lemma spans_all (c : 'rV[R]_N) : (forall (w : 'rV[R]_q) b, \sum_i c 0 i * sigma (dot w (source i) + b) = 0) -> c = 0.
+Proof.
+move=> zero; have [a a_inj] := direction apart; apply/rowP => i; rewrite mxE.
+by apply: (spans (c := c 0) a_inj) => s b; rewrite -[RHS](zero (s *: a) b); apply: eq_bigr => k _; rewrite dotZl.
+Qed.
 
 (** One step: the rank grows, the logits stay. *)
 Lemma step W V : same W V -> (\rank (Psi W) < N)%N ->
@@ -119,7 +128,7 @@ have [c c_neq0 c_kernel] : exists2 c : 'rV[R]_N, c != 0 & c *m Psi W = 0.
   have : kermx (Psi W) != 0 by rewrite -mxrank_eq0 mxrank_ker subn_eq0 -ltnNge.
   by case/rowV0Pn => c /sub_kermxP; exists c.
 have [w [b neq0]] : exists w b, \sum_i c 0 i * sigma (dot w (source i) + b) != 0.
-  apply: contrapT => none; move/eqP: c_neq0; apply; apply: spans => w b; apply: contrapT => /eqP neq.
+  apply: contrapT => none; move/eqP: c_neq0; apply; apply: spans_all => w b; apply: contrapT => /eqP neq.
   by apply: none; exists w, b.
 pose x : 'rV[R]_(q + 1) := row_mx w b%:M; pose W' := moved W j x.
 have [V' [path here']] := free_path x here (ex_intro2 _ _ y kernel y_j).

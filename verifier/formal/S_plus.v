@@ -1,7 +1,7 @@
 (** S+: any two points are joined by a path on which a convex loss never exceeds the larger of its values at them. *)
 From mathcomp Require Import all_ssreflect all_algebra.
 From mathcomp Require Import boolp classical_sets reals topology normedtype ring zify.
-From Landscape Require Import norms paths convex S.
+From Landscape Require Import norms paths convex Sprime S.
 
 Set Implicit Arguments.
 Unset Strict Implicit.
@@ -209,7 +209,8 @@ Section Connected.
 Variables (R : realType) (N L rest q m : nat).
 Variables (source : 'I_N -> 'rV[R]_q) (sigma : R -> R) (others : 'M[R]_(N, rest)) (K : 'M[R]_(N, m)) (phi : 'M[R]_(N, m) -> R).
 Hypothesis wider : (N < L + \rank others)%N.
-Hypothesis spans : forall c : 'rV[R]_N, (forall (w : 'rV[R]_q) b, \sum_i c 0 i * sigma (dot w (source i) + b) = 0) -> c = 0.
+Hypothesis apart : injective source.
+Hypothesis spans : forall z c : 'I_N -> R, injective z -> (forall s b, \sum_i c i * sigma (s * z i + b) = 0) -> forall i, c i = 0.
 Hypothesis phi_convex : convex phi.
 
 Let loss (W : 'M[R]_(L, q + 1)) (V : 'M[R]_(L + rest, m)) := phi (logits source sigma others K W V).
@@ -217,8 +218,8 @@ Let loss (W : 'M[R]_(L, q + 1)) (V : 'M[R]_(L + rest, m)) := phi (logits source 
 Theorem S_plus WA VA WB VB : joined (fun W V => loss W V <= Num.max (loss WA VA) (loss WB VB)) WA WB VA VB.
 Proof.
 pose low W V := loss W V <= Num.max (loss WA VA) (loss WB VB); rewrite -/low.
-have [W1 [V1 [path1 here1 full1]]] := S K VA WA (ltnW wider) spans.
-have [W2 [V2 [path2 here2 full2]]] := S K VB WB (ltnW wider) spans.
+have [W1 [V1 [path1 here1 full1]]] := S K VA WA (ltnW wider) apart spans.
+have [W2 [V2 [path2 here2 full2]]] := S K VB WB (ltnW wider) apart spans.
 have [V3 [path3 here3]] := reach_goal wider full2 full1 here1.
 have at_A W V : logits source sigma others K W V = logits source sigma others K WA VA -> low W V.
   by rewrite /low /loss => ->; rewrite le_maxr lexx.

@@ -27,7 +27,7 @@ rewrite mdotZr ler_addl -[t - 1]opprB mulNr oppr_ge0.
 by rewrite mulr_ge0_le0 ?subr_ge0.
 Qed.
 
-Theorem TC3_segment s t : 0 <= s -> s <= t -> t <= 1 -> phi (straight G0 G1 t) <= phi (straight G0 G1 s).
+Lemma never_increases s t : 0 <= s -> s <= t -> t <= 1 -> phi (straight G0 G1 t) <= phi (straight G0 G1 s).
 Proof.
 move=> s_ge0 le_st t_le1; have [s1|s_neq1] := eqVneq s 1.
   by rewrite (_ : t = s) //; apply/le_anti; rewrite le_st s1 t_le1.
@@ -43,6 +43,29 @@ apply: le_trans (phi_convex _ _ _) _; first by rewrite r_ge0.
 apply: (@le_trans _ _ ((1 - r) * phi (straight G0 G1 s) + r * phi (straight G0 G1 s))).
   by rewrite ler_add2l ler_wpmul2l // end_least // (le_trans le_st).
 by rewrite -mulrDl subrK mul1r.
+Qed.
+
+(** It never increases, and where the slope is below 0 it strictly decreases. *)
+Theorem TC3_segment :
+  (forall s t, 0 <= s -> s <= t -> t <= 1 -> phi (straight G0 G1 t) <= phi (straight G0 G1 s)) /\
+  (mdot g (G1 - G0) < 0 -> forall s t, 0 <= s -> s < t -> t <= 1 -> phi (straight G0 G1 t) < phi (straight G0 G1 s)).
+Proof.
+split=> [s t|slope_lt0 s t s_ge0 lt_st t_le1]; first exact: never_increases.
+have s_lt1 : s < 1 by apply: lt_le_trans t_le1.
+have gap : 0 < 1 - s by rewrite subr_gt0.
+have below : phi G1 < phi (straight G0 G1 s).
+  apply: lt_le_trans (subgradient _).
+  have -> : straight G0 G1 s - G1 = (s - 1) *: (G1 - G0).
+    apply/matrixP => i k; rewrite !mxE.
+    by move: (G0 i k) (G1 i k) => x y; ring.
+  by rewrite mdotZr ltr_addl -[s - 1]opprB mulNr -mulrN mulr_gt0 ?oppr_gt0.
+pose r := (t - s) / (1 - s).
+have r_gt0 : 0 < r by rewrite /r divr_gt0 ?subr_gt0.
+have r_le1 : r <= 1 by rewrite /r ler_pdivr_mulr // mul1r ler_add2r.
+have -> : straight G0 G1 t = straight (straight G0 G1 s) G1 r.
+  apply/matrixP => i k; rewrite !straightE /r; have neq := lt0r_neq0 gap.
+  by move: (G0 i k) (G1 i k) => x y; field.
+by apply: convex_descends => //; rewrite r_gt0.
 Qed.
 End Segment.
 
@@ -72,13 +95,14 @@ rewrite [RHS](eq_bigr (fun k => softmax G k * (H k - G k) - softmax G k * (H y -
 by rewrite sumrB -mulr_suml softmax_sum // mul1r.
 Qed.
 
-Definition squared G : R := 2^-1 * \sum_k (G k - (k == y)%:R) ^+ 2.
-Definition squared_slope G k : R := G k - (k == y)%:R.
+(** The squared error from any target, such as the one with a 1 at the label and 0 elsewhere. *)
+Definition squared (target : 'I_m -> R) G : R := 2^-1 * \sum_k (G k - target k) ^+ 2.
+Definition squared_slope (target : 'I_m -> R) G k : R := G k - target k.
 
-Theorem squared_tangent : tangent squared squared_slope.
+Theorem squared_tangent target : tangent (squared target) (squared_slope target).
 Proof.
 move=> G H; rewrite /squared /squared_slope !mulr_sumr -big_split; apply: ler_sum => k _ /=.
-move: ((k == y)%:R : R) (G k) (H k) => c a b; have sq := sqr_ge0 (b - a).
+move: (target k) (G k) (H k) => c a b; have sq := sqr_ge0 (b - a).
 have half : 0 <= 2^-1 * (b - a) ^+ 2 by rewrite mulr_ge0 // invr_ge0 ler0n.
 by apply: (le_from half); field.
 Qed.
@@ -118,10 +142,10 @@ Definition weston_watkins G : R := \sum_(k | k != y) hinge (1 - G y + G k).
 Definition attained G (on : 'I_m -> R) := forall k, k != y ->
   (on k = 0 /\ 1 - G y + G k <= 0) \/ (on k = 1 /\ 0 <= 1 - G y + G k).
 
-Theorem weston_watkins_tangent G on H : attained G on ->
+Theorem weston_watkins_tangent G on H (active : attained G on) :
   weston_watkins G + \sum_(k | k != y) on k * ((H k - H y) - (G k - G y)) <= weston_watkins H.
 Proof.
-move=> active; rewrite -big_split; apply: ler_sum => k other /=; rewrite /hinge.
+rewrite -big_split; apply: ler_sum => k other /=; rewrite /hinge.
 case: (active k other) => -[-> sign].
   by rewrite mul0r addr0 max_l // le_maxr lexx.
 rewrite mul1r max_r // le_maxr; apply/orP; right; rewrite le_eqVlt; apply/orP; left; apply/eqP.
@@ -131,10 +155,10 @@ Qed.
 (** The maximum over the classes: [c] attains it, or none is above 0. *)
 Definition crammer_singer G : R := Num.max 0 (\big[Num.max/0]_(k | k != y) (1 - G y + G k)).
 
-Theorem crammer_singer_tangent G c H : c != y -> crammer_singer G = 1 - G y + G c ->
+Theorem crammer_singer_tangent G c H (other : c != y) (attains : crammer_singer G = 1 - G y + G c) :
   crammer_singer G + ((H c - H y) - (G c - G y)) <= crammer_singer H.
 Proof.
-move=> other ->; apply: (@le_trans _ _ (1 - H y + H c)).
+rewrite attains; apply: (@le_trans _ _ (1 - H y + H c)).
   by rewrite le_eqVlt; apply/orP; left; apply/eqP; move: (G c) (G y) (H c) (H y) => a b d e; ring.
 rewrite le_maxr; apply/orP; right.
 exact: (le_bigmax_cond _ (fun k => 1 - H y + H k) other).
@@ -156,3 +180,46 @@ rewrite !mulr_sumr -big_split /= big1 // => k _; rewrite /c.
 by move: (g _ k) (G k) (H k) => x a b; ring.
 Qed.
 End Losses.
+
+(** The loss of all samples: a sum of losses of single ones, one for each sample and each of its labels, with factors that
+    are not negative. *)
+Section Sum.
+Variables (R : realType) (N m : nat) (I : finType) (sample : I -> 'I_N) (a : I -> R) (l : I -> ('I_m -> R) -> R).
+Variables (G1 : 'M[R]_(N, m)) (g : I -> 'I_m -> R).
+Hypothesis factors : forall i, 0 <= a i.
+
+(** Each has a subgradient everywhere, and [g i] is one at [G1]. *)
+Hypothesis everywhere : forall i G, exists s : 'I_m -> R, forall H, l i G + \sum_k s k * (H k - G k) <= l i H.
+Hypothesis here : forall i H, l i (G1 (sample i)) + \sum_k g i k * (H k - G1 (sample i) k) <= l i H.
+
+Definition whole (G : 'M[R]_(N, m)) : R := \sum_i a i * l i (G (sample i)).
+Definition whole_slope : 'M[R]_(N, m) := \matrix_(j, k) \sum_(i | sample i == j) a i * g i k.
+
+Lemma slopeE (D : 'M[R]_(N, m)) : mdot whole_slope D = \sum_i a i * \sum_k g i k * D (sample i) k.
+Proof.
+rewrite /mdot (eq_bigr (fun j => \sum_(i | sample i == j) a i * \sum_k g i k * D (sample i) k)) => [|j _].
+  by rewrite [RHS](partition_big sample xpredT).
+rewrite (eq_bigr (fun k => \sum_(i | sample i == j) a i * g i k * D j k)) => [|k _]; last by rewrite mxE mulr_suml.
+rewrite exchange_big; apply: eq_bigr => i /eqP same /=.
+by rewrite mulr_sumr; apply: eq_bigr => k _; rewrite same mulrA.
+Qed.
+
+Theorem TC3_sum :
+  [/\ convex whole, forall G, whole G1 + mdot whole_slope (G - G1) <= whole G
+    & forall D, mdot whole_slope D = \sum_i a i * \sum_k g i k * D (sample i) k].
+Proof.
+split=> [A B t t01|G|]; last exact: slopeE.
+  rewrite /whole !mulr_sumr -big_split; apply: ler_sum => i _ /=.
+  rewrite !(mulrCA _ (a i)) -mulrDr ler_wpmul2l //; case/andP: t01 => t_ge0 t_le1.
+  have s_ge0 : 0 <= 1 - t by rewrite subr_ge0.
+  set c := straight A B t (sample i); have [s tangent_c] := everywhere i c.
+  have /(ler_wpmul2l s_ge0) left := tangent_c (A (sample i)); have /(ler_wpmul2l t_ge0) right := tangent_c (B (sample i)).
+  apply: le_trans (ler_add left right); rewrite le_eqVlt; apply/orP; left; apply/eqP.
+  rewrite !mulrDr addrACA -mulrDl subrK mul1r -[LHS]addr0; congr (_ + _).
+  rewrite !mulr_sumr -big_split /= big1 // => k _; rewrite /c straightE.
+  by move: (s k) (A _ k) (B _ k) => x u v; ring.
+rewrite slopeE /whole -big_split; apply: ler_sum => i _ /=; rewrite -mulrDr ler_wpmul2l //.
+apply: le_trans (here i (G (sample i))); rewrite ler_add2l le_eqVlt; apply/orP; left; apply/eqP.
+by apply: eq_bigr => k _; rewrite !mxE.
+Qed.
+End Sum.

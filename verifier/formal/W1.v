@@ -147,12 +147,13 @@ move=> inverse; have := inverse _ _ D_min_gt0 _ T_step T_first _ j; rewrite inor
 - by move=> i le_i; case: (rows i) => [->|]; [apply: small | rewrite ltnNge le_i].
 by rewrite -ltnS.
 Qed.
+
 (** Psi may have more columns. *)
-Theorem W1_columns M (Psi : 'M[R]_(n.+1, M)) (f : 'I_n.+1 -> 'I_M) : injective f ->
-  (forall i j, Psi i (f j) = sigma j (t i j)) ->
+Theorem W1_columns M (Psi : 'M[R]_(n.+1, M)) (f : 'I_n.+1 -> 'I_M) (f_inj : injective f)
+  (columns : forall i j, Psi i (f j) = sigma j (t i j)) :
   \rank Psi = n.+1 /\ sigma_at_least Psi ((1 - q) / (Num.sqrt n.+1%:R * T)).
 Proof.
-move=> f_inj columns; have [_ bound] := W1.
+have [_ bound] := W1.
 have at_least : sigma_at_least Psi ((1 - q) / (Num.sqrt n.+1%:R * T)).
   apply: (more_columns f_inj); rewrite (_ : \matrix_(i, j) _ = features) //.
   by apply/matrixP => i j; rewrite !mxE columns.

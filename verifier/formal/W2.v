@@ -460,9 +460,54 @@ by move: (ln 2 : R) kappa (n.+1%:R : R) => l k N; field; rewrite g_neq0 G_neq0.
 Qed.
 End Stable.
 
-Theorem W2 : \rank features = n.+1 /\ sigma_at_least features ((1 - q) / (Num.sqrt n.+1%:R * (4 / G))).
+Lemma W2_square : \rank features = n.+1 /\ sigma_at_least features ((1 - q) / (Num.sqrt n.+1%:R * (4 / G))).
 Proof.
 apply: stable_sigma => //; first by rewrite divr_gt0 ?ltr0n.
 by move=> x c B rows entries j; apply: W2_stable.
 Qed.
 End Witness.
+
+(** The theorem: the samples are numbered from 0 to [n], and Psi may have more columns. *)
+Section Columns.
+Variables (R : realType) (n : nat) (g G rho e q : R) (p b : nat -> R) (t : 'I_n.+1 -> 'I_n.+1 -> R).
+Hypothesis g_gt0 : 0 < g.
+Hypothesis G_gt0 : 0 < G.
+Hypothesis gap_first : G <= above p b 0.
+Hypothesis gap_step : forall j, (j < n)%N -> G <= above p b j.+1 - below p b j.+1.
+Hypothesis below_le : forall j, (j <= n)%N -> `|below p b j| <= rho * G.
+Hypothesis near : forall i j : 'I_n.+1, `|t i j - (p i + b j)| <= e.
+Hypothesis q_def : q = 4 / s g G * (ln 2 + 2 * (expR (rho * s g G) / (expR (s g G) - 1))) + 4 * rho + 4 * n.+1%:R * e / G.
+Hypothesis q_lt1 : q < 1.
+
+Theorem W2 M (Psi : 'M[R]_(n.+1, M)) (f : 'I_n.+1 -> 'I_M) (f_inj : injective f)
+  (columns : forall i j, Psi i (f j) = softplus g (t i j)) :
+  \rank Psi = n.+1 /\ sigma_at_least Psi ((1 - q) / (Num.sqrt n.+1%:R * (4 / G))).
+Proof.
+(* beyond the samples the sequences go on in steps of G, with thresholds that fit *)
+pose p' j := p (minn j n) + (j - n)%:R * G; pose b' j := if (j <= n)%N then b j else - p' j.-1.
+have p'E j : (j <= n)%N -> p' j = p j.
+  by move=> le_j; rewrite /p' (minn_idPl le_j) (eqP (_ : (j - n)%N == 0%N)) ?mul0r ?addr0 // subn_eq0.
+have b'E j : (j <= n)%N -> b' j = b j by rewrite /b' => ->.
+have belowE j : (j <= n)%N -> below p' b' j = below p b j.
+  by case: j => // j le_j; rewrite /below b'E // p'E // ltnW.
+have rho_ge0 : 0 <= rho by have := le_trans (normr_ge0 _) (below_le (leq0n n)); rewrite pmulr_lge0.
+have beyond j : (n <= j)%N -> p' j.+1 = p' j + G /\ below p' b' j.+1 = 0.
+  move=> le_j; rewrite /below /b' ltnNge le_j /= subrr /p' !(minn_idPr _) ?leqW // subSn // mulrSr mulrDl mul1r addrA.
+  by [].
+have first' : G <= above p' b' 0 by rewrite /above b'E // p'E.
+have step' j : G <= above p' b' j.+1 - below p' b' j.+1.
+  case: (ltnP j n) => [lt_j|le_j]; first by rewrite belowE // /above b'E // p'E // gap_step.
+  have [p_next ->] := beyond j le_j.
+  by rewrite subr0 /above p_next /b' ltnNge le_j /= addrAC subrr add0r.
+have below' j : `|below p' b' j| <= rho * G.
+  case: (leqP j n) => [le_j|]; first by rewrite belowE ?below_le.
+  by case: j => // j; rewrite ltnS => /beyond[_ ->]; rewrite normr0 mulr_ge0 // ltW.
+have near' (i j : 'I_n.+1) : `|t i j - (p' i + b' j)| <= e by rewrite p'E ?b'E // -ltnS.
+have [_ bound] := W2_square g_gt0 G_gt0 first' step' below' near' q_def q_lt1.
+have at_least : sigma_at_least Psi ((1 - q) / (Num.sqrt n.+1%:R * (4 / G))).
+  apply: (more_columns f_inj); rewrite (_ : \matrix_(i, j) _ = features g t) //.
+  by apply/matrixP => i j; rewrite !mxE columns.
+split=> //; apply: sigma_rank at_least.
+by rewrite divr_gt0 ?subr_gt0 // mulr_gt0 ?divr_gt0 ?ltr0n // sqrtr_gt0 ltr0n.
+Qed.
+End Columns.

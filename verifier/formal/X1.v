@@ -52,56 +52,59 @@ Section Duplicates.
 Variables (R : realType) (N m : nat).
 Hypothesis m_gt0 : (0 < m)%N.
 
-(** How often sample [i] occurs with label [k]. *)
-Variable count : 'I_N -> 'I_m -> nat.
-Hypothesis occurs : forall i, (0 < \sum_k count i k)%N.
+(** How often sample [i] occurs with label [k], perhaps times a weight of the class; [n] is what the sum is divided by. *)
+Variables (weight : 'I_N -> 'I_m -> R) (n : R).
+Hypothesis weight_ge0 : forall i k, 0 <= weight i k.
+Hypothesis occurs : forall i, 0 < \sum_k weight i k.
+Hypothesis n_gt0 : 0 < n.
 
-Let A i : R := (\sum_k count i k)%:R.
-Let n : R := \sum_i A i.
-Definition frequency i k : R := (count i k)%:R / A i.
+Let A i : R := \sum_k weight i k.
+Definition frequency i k : R := weight i k / A i.
 
-Definition counted_loss (G : 'M[R]_(N, m)) : R :=
-  n^-1 * \sum_i \sum_k (count i k)%:R * (lse (fun l => G i l) - G i k).
+Definition weighted_loss (G : 'M[R]_(N, m)) : R :=
+  n^-1 * \sum_i \sum_k weight i k * (lse (fun l => G i l) - G i k).
 
 Definition infimum : R := n^-1 * \sum_i A i * entropy (frequency i).
 
-Lemma A_gt0 i : 0 < A i. Proof. by rewrite ltr0n occurs. Qed.
-
-Lemma frequency_ge0 i k : 0 <= frequency i k. Proof. by rewrite divr_ge0 ?ler0n // ltW ?A_gt0. Qed.
+Lemma frequency_ge0 i k : 0 <= frequency i k. Proof. by rewrite divr_ge0 // ltW ?occurs. Qed.
 
 Lemma frequency_sum i : \sum_k frequency i k = 1.
-Proof. by rewrite -mulr_suml -natr_sum divff // gt_eqF ?A_gt0. Qed.
+Proof. by rewrite -mulr_suml divff // gt_eqF ?occurs. Qed.
 
-Lemma n_inv_ge0 : 0 <= n^-1.
-Proof. by rewrite invr_ge0; apply: sumr_ge0 => i _; rewrite ltW ?A_gt0. Qed.
+Lemma n_inv_ge0 : 0 <= n^-1. Proof. by rewrite invr_ge0 ltW. Qed.
 
-Lemma row_loss (G : 'M[R]_(N, m)) i : \sum_k (count i k)%:R * (lse (fun l => G i l) - G i k) =
+Lemma row_loss (G : 'M[R]_(N, m)) i : \sum_k weight i k * (lse (fun l => G i l) - G i k) =
   A i * (lse (fun l => G i l) - \sum_k frequency i k * G i k).
 Proof.
-rewrite mulrBr mulr_sumr {1}/A natr_sum mulr_suml -sumrB; apply: eq_bigr => k _.
-by rewrite mulrBr /frequency mulrA mulrCA divff ?mulr1 // gt_eqF ?A_gt0.
+rewrite mulrBr mulr_sumr {1}/A mulr_suml -sumrB; apply: eq_bigr => k _.
+by rewrite mulrBr /frequency mulrA mulrCA divff ?mulr1 // gt_eqF ?occurs.
 Qed.
 
 (** No logits have a smaller loss. *)
-Theorem X1_lower G : infimum <= counted_loss G.
+Theorem X1_lower G : infimum <= weighted_loss G.
 Proof.
 rewrite ler_wpmul2l ?n_inv_ge0 //; apply: ler_sum => i _; rewrite row_loss.
-rewrite ler_wpmul2l ?(ltW (A_gt0 i)) // ler_subr_addl.
+rewrite ler_wpmul2l ?(ltW (occurs i)) // ler_subr_addl.
 exact: gibbs (frequency_ge0 i) (frequency_sum i).
 Qed.
 
 (** Some come as close as one likes. *)
-Theorem X1_attained (eps : R) : 0 < eps -> exists G, counted_loss G <= infimum + eps.
+Theorem X1_attained (eps : R) : 0 < eps -> exists G, weighted_loss G <= infimum + eps.
 Proof.
-move=> eps_gt0; have row i := gibbs_sharp m_gt0 (frequency_ge0 i) (frequency_sum i) eps_gt0.
+move=> eps_gt0; pose total := 1 + \sum_i A i.
+have total_gt0 : 0 < total by rewrite ltr_paddr ?ltr01 // sumr_ge0 // => i _; rewrite ltW ?occurs.
+have small_gt0 : 0 < n * eps / total by rewrite divr_gt0 ?mulr_gt0.
+have row i := gibbs_sharp m_gt0 (frequency_ge0 i) (frequency_sum i) small_gt0.
 have [g close] := choice row; exists (\matrix_(i, k) g i k).
 have rows i : (fun l => (\matrix_(i, k) g i k : 'M[R]_(N, m)) i l) = g i by apply/funext => l; rewrite mxE.
-have total_le : counted_loss (\matrix_(i, k) g i k) <= n^-1 * \sum_i A i * (entropy (frequency i) + eps).
-  rewrite ler_wpmul2l ?n_inv_ge0 //; apply: ler_sum => i _; rewrite row_loss ler_wpmul2l ?(ltW (A_gt0 i)) // rows.
+apply: (@le_trans _ _ (n^-1 * \sum_i A i * (entropy (frequency i) + n * eps / total))).
+  rewrite ler_wpmul2l ?n_inv_ge0 //; apply: ler_sum => i _; rewrite row_loss ler_wpmul2l ?(ltW (occurs i)) // rows.
   by apply: le_trans (close i); rewrite ler_add2l ler_opp2 le_eqVlt; apply/orP; left; apply/eqP; apply: eq_bigr => k _; rewrite mxE.
-apply: le_trans total_le _; rewrite (eq_bigr (fun i => A i * entropy (frequency i) + A i * eps)) => [|i _]; last by rewrite mulrDr.
-rewrite big_split mulrDr ler_add2l -mulr_suml mulrA.
-have [->|n_neq0] := eqVneq n 0; first by rewrite invr0 !mul0r ltW.
-by rewrite mulVf ?mul1r.
+rewrite (eq_bigr (fun i => A i * entropy (frequency i) + A i * (n * eps / total))) => [|i _]; last by rewrite mulrDr.
+rewrite big_split mulrDr ler_add2l -mulr_suml /=.
+have -> : n^-1 * ((\sum_i A i) * (n * eps / total)) = eps * ((\sum_i A i) / total).
+  have total_neq0 := lt0r_neq0 total_gt0; have n_neq0 := lt0r_neq0 n_gt0.
+  by move: (\sum_i A i) (total) total_neq0 => a b b_neq0; field; apply/andP.
+by rewrite ler_pimulr ?(ltW eps_gt0) // ler_pdivr_mulr // mul1r /total ler_addr ler01.
 Qed.
 End Duplicates.

@@ -1,8 +1,10 @@
-(** What the theorems assume: printed by Coq, compared with assumptions.txt by ./check. *)
-From Landscape Require Import L2_1 Z1 P1 T1 R1 R2 R5 R6 C1 C2 C3 C4 GDV MC X1 TC3 W1 W2 W0 Sprime A S S_plus downhill I E2.
+(** What the theorems assume: printed by Coq, compared with assumptions.txt by ./check. The list is that of ./statements,
+    too; [Samples] is no theorem, but what a data set of labelled samples is. *)
+From Landscape Require Import loss L2_1 Z1 P1 T1 R1 R2 R5 R6 C1 C2 C3 C4 GDV MC X1 TC3 W1 W2 W0 Sprime A S S_plus downhill S1 I E2.
 
 Definition theorems :=
   (
+   @Samples,
    @L2_1,
    @Z1_zero_error,
    @Z1_decreases,
@@ -13,6 +15,7 @@ Definition theorems :=
    @R1_residual,
    @R1_size,
    @R1,
+   @R1_columns,
    @R2,
    @R5_fewer_units,
    @R5_equal_samples,
@@ -29,6 +32,7 @@ Definition theorems :=
    @C3_second_derivative,
    @C3,
    @cross_entropy_strict,
+   @squared_error_strict,
    @C4_nonzero,
    @C4_zero,
    @GDV_rate,
@@ -38,6 +42,7 @@ Definition theorems :=
    @X1_lower,
    @X1_attained,
    @TC3_segment,
+   @TC3_sum,
    @cross_entropy_tangent,
    @squared_tangent,
    @one_vs_rest_tangent,
@@ -53,7 +58,10 @@ Definition theorems :=
    @S,
    @S_plus,
    @downhill,
+   @downhill_path,
    @downhill_to_zero,
+   @S_valley,
+   @S_valley_dense,
    @I_features,
    @I_bijection,
    @E2_carry,

@@ -10,6 +10,105 @@ Unset Printing Implicit Defensive.
 Import Order.TTheory GRing.Theory Num.Theory numFieldNormedType.Exports.
 Local Open Scope ring_scope.
 
+(** Infinitely many points, joined by straight segments: at time [n] the path is at [W n]. *)
+Section Polygon.
+Variables (R : realType) (a b : nat) (W : nat -> 'M[R]_(a, b)).
+
+Definition clamp (x : R) : R := Num.min (Num.max x 0) 1.
+Definition up_to k s := W 0%N + \sum_(n < k) clamp (s - n%:R) *: (W n.+1 - W n).
+Definition polygon s := up_to (Num.bound `|s|) s.
+
+Lemma up_to_continuous k : continuous_mx (up_to k).
+Proof.
+move=> i j; pose g s := W 0%N i j + \sum_(n < k) clamp (s - n%:R) * (W n.+1 - W n) i j.
+apply: (continuous_ext (g := g)) => [s|].
+  by rewrite mxE summxE; congr (_ + _); apply: eq_bigr => n _; rewrite mxE.
+apply: continuous_add; first exact: continuous_const.
+apply: continuous_sum => n; apply: continuous_mul; last exact: continuous_const.
+apply: continuous_min; last exact: continuous_const.
+apply: continuous_max; last exact: continuous_const.
+by apply: continuous_sub; [apply: continuous_id | apply: continuous_const].
+Qed.
+
+Lemma up_to_stable k l s : s <= k%:R -> up_to (k + l) s = up_to k s.
+Proof.
+move=> le_s; congr (_ + _); elim: l => [|l IH]; first by rewrite addn0.
+rewrite addnS big_ord_recr /= IH /clamp max_r ?min_l ?ler01 ?scale0r ?addr0 //.
+by rewrite subr_le0 (le_trans le_s) // ler_nat leq_addr.
+Qed.
+
+Lemma polygonE k s : s <= k%:R -> polygon s = up_to k s.
+Proof.
+move=> le_k; have le_b : s <= (Num.bound `|s|)%:R by apply: le_trans (ler_norm s) (ltW (archi_boundP (normr_ge0 s))).
+rewrite /polygon; move: (Num.bound _) le_b => l le_l.
+by case: (leqP k l) => [|/ltnW] /subnKC <-; rewrite ?up_to_stable.
+Qed.
+
+Lemma polygon_continuous : continuous_mx polygon.
+Proof.
+move=> i j s S; pose k := Num.bound (`|s| + 1).
+have big : `|s| + 1 < k%:R by apply: archi_boundP; rewrite addr_ge0.
+have same t : `|s - t| < 1 -> polygon t i j = up_to k t i j.
+  move=> close; rewrite (polygonE (k := k)) // (le_trans (ler_norm t)) // -(subrK s t) addrC.
+  apply: le_trans (ler_norm_add _ _) (le_trans _ (ltW big)); rewrite ler_add2l distrC; exact: ltW.
+rewrite same ?subrr ?normr0 // => near_S.
+have near1 : nbhs s [set t | S (up_to k t i j)]%classic by apply: up_to_continuous near_S.
+suff : nbhs s [set t | S (polygon t i j)]%classic by [].
+case/nbhs_ballP: near1 => e /= e_gt0 in_S; apply/nbhs_ballP; exists (Num.min e 1); first by rewrite /= lt_minr e_gt0 ltr01.
+move=> t; rewrite /ball /= lt_minr => /andP[close close1]; rewrite same //.
+exact: in_S.
+Qed.
+
+Lemma succ n : n%:R + 1 = n.+1%:R :> R. Proof. by rewrite -addn1 natrD. Qed.
+
+Lemma polygon_segment n s : n%:R <= s <= n.+1%:R -> polygon s = straight (W n) (W n.+1) (s - n%:R).
+Proof.
+case/andP=> ge_s le_s; rewrite (polygonE le_s) /up_to big_ord_recr /= addrA.
+have whole l : (l <= n)%N -> W 0%N + \sum_(i < l) clamp (s - i%:R) *: (W i.+1 - W i) = W l.
+  elim: l => [|l IH] lt_l; first by rewrite big_ord0 addr0.
+  rewrite big_ord_recr /= addrA IH ?(ltnW lt_l) // /clamp min_r; first by rewrite scale1r addrC subrK.
+  by rewrite le_maxr ler_subr_addl succ (le_trans _ ge_s) // ler_nat.
+rewrite whole // /clamp max_l ?subr_ge0 // min_l; last by rewrite ler_subl_addl succ.
+apply/matrixP => i j; rewrite straightE !mxE.
+by move: (W n i j) (W n.+1 i j) => x z; ring.
+Qed.
+
+Lemma polygon_starts : polygon 0 = W 0%N.
+Proof. by rewrite (@polygon_segment 0) ?lexx ?ler01 // subr0 straight0. Qed.
+
+Lemma polygon_at n : polygon n.+1%:R = W n.+1.
+Proof.
+have at_end : n%:R <= n.+1%:R :> R by rewrite ler_nat.
+rewrite (@polygon_segment n) ?at_end ?lexx // (_ : n.+1%:R - n%:R = 1) ?straight1 //.
+by rewrite -(succ n) addrAC subrr add0r.
+Qed.
+
+(** What never increases on each segment never increases. *)
+Lemma polygon_falls (f : 'M[R]_(a, b) -> R) :
+  (forall n s t, 0 <= s -> s <= t -> t <= 1 -> f (straight (W n) (W n.+1) t) <= f (straight (W n) (W n.+1) s)) ->
+  forall s t, 0 <= s -> s <= t -> f (polygon t) <= f (polygon s).
+Proof.
+move=> falls.
+have inside n s t : n%:R <= s -> s <= t -> t <= n.+1%:R -> f (polygon t) <= f (polygon s).
+  move=> ge_s le_st le_t; rewrite !(@polygon_segment n) ?ge_s ?le_t ?(le_trans ge_s) ?(le_trans le_st) //.
+  by apply: falls; rewrite ?subr_ge0 ?ler_add2r // ler_subl_addl succ.
+have at_times n d : f (polygon (n + d)%:R) <= f (polygon n%:R).
+  elim: d => [|d IH]; first by rewrite addn0.
+  by apply: le_trans IH; rewrite addnS; apply: (inside (n + d)%N); rewrite ?ler_nat ?leqnSn ?lexx.
+have found (s : R) : 0 <= s -> exists2 n : nat, n%:R <= s & s < n.+1%:R.
+  move=> s_ge0; have := archi_boundP s_ge0; elim: (Num.bound s) => [|k IH] lt_k.
+    by have := le_lt_trans s_ge0 lt_k; rewrite ltxx.
+  by case: (ltP s k%:R) => [/IH //|ge_k]; exists k.
+move=> s t s_ge0 le_st; have t_ge0 := le_trans s_ge0 le_st.
+have [[n ge_s lt_s] [p ge_t lt_t]] := (found s s_ge0, found t t_ge0).
+have : (n < p.+1)%N by rewrite -(ltr_nat R) (le_lt_trans ge_s) // (le_lt_trans le_st).
+rewrite ltnS leq_eqVlt => /orP[/eqP same|lt_np]; first by apply: (inside n) => //; rewrite same ltW.
+apply: le_trans (inside p p%:R t (lexx _) ge_t (ltW lt_t)) _.
+apply: le_trans (inside n s n.+1%:R ge_s (ltW lt_s) (lexx _)).
+by rewrite -(subnKC lt_np) at_times.
+Qed.
+End Polygon.
+
 Section Convex.
 Variables (R : realType) (N M m : nat) (Psi : 'M[R]_(N, M)) (K : 'M[R]_(N, m)) (phi : 'M[R]_(N, m) -> R).
 Hypothesis full : \rank Psi = N.
@@ -74,17 +173,31 @@ apply: le_trans (h_convex _ _ _ r01) _; case/andP: r01 => r_ge0 r_le1.
 apply: (@le_trans _ _ ((1 - r) * h (s * c) + r * h (s * c))); last by rewrite -mulrDl subrK mul1r.
 by rewrite ler_add2l ler_wpmul2l // c_least ?mulr_ge0 // mulr_ile1 // ltW.
 Qed.
+
+(** One path for all of infinitely many logits: at time [n + 1] the loss is at most that of [T n]. *)
+Theorem downhill_path (V : 'M[R]_(M, m)) (T : nat -> 'M[R]_(N, m)) : exists g : R -> 'M[R]_(M, m),
+  [/\ g 0 = V, continuous_mx g, forall s t, 0 <= s -> s <= t -> f (g t) <= f (g s)
+    & forall n s, n.+1%:R <= s -> f (g s) <= phi (T n)].
+Proof.
+have [next next_P] := choice (fun x : 'M[R]_(M, m) * 'M[R]_(N, m) => downhill x.1 x.2).
+pose W := fix W n := if n is n'.+1 then next (W n', T n') else V.
+have falls := @polygon_falls _ _ _ W f (fun n => (next_P (W n, T n)).1).
+exists (polygon W); split; [exact: polygon_starts | exact: polygon_continuous | exact: falls | move=> n s late].
+apply: le_trans (falls _ _ (ler0n _ _) late) _.
+by rewrite polygon_at; apply: (next_P (W n, T n)).2.
+Qed.
 End Convex.
 
 (** The cross-entropy strictly decreases to 0, along P1's path. *)
 Section CrossEntropy.
-Variables (R : realType) (N M m : nat) (y : samples N m) (Psi : 'M[R]_(N, M)) (V0 : 'M[R]_(M, m)).
+Variables (R : realType) (N M m : nat) (y : samples N m).
+Variables (Psi : 'M[R]_(N, M)) (K : 'M[R]_(N, m)) (V0 : 'M[R]_(M, m)).
 Hypothesis full : \rank Psi = N.
 
 Theorem downhill_to_zero : exists f : R -> 'M[R]_(M, m),
   [/\ f 0 = V0, continuous_mx f,
-      forall s t, 0 <= s -> s < t -> loss y (Psi *m f t) < loss y (Psi *m f s)
-    & forall eps : R, 0 < eps -> exists s0, forall s, s0 <= s -> loss y (Psi *m f s) < eps].
+      forall s t, 0 <= s -> s < t -> Phi y Psi K (f t) < Phi y Psi K (f s)
+    & forall eps : R, 0 < eps -> exists s0, forall s, s0 <= s -> Phi y Psi K (f s) < eps].
 Proof.
 have [X inverse] := right_inverse full.
 pose V1 := X *m (\matrix_(i < N, k < m) (k == y i)%:R : 'M[R]_(N, m)).
@@ -100,10 +213,11 @@ have segment i k : k != y i -> margin y (Psi *m V0) i k < kappa * margin y (Psi 
   apply: (@le_lt_trans _ _ (\sum_i \sum_k `|margin y (Psi *m V0) i k|)); last by rewrite ltr_addr ltr01.
   rewrite (bigD1 i) //= (bigD1 k) //= -addrA ler_addl addr_ge0 //; first by apply: sumr_ge0 => ? _; apply: normr_ge0.
   by do 2!apply: sumr_ge0 => ? _; apply: normr_ge0.
-have frozen i k : k != y i -> - 0 <= margin y (0 : 'M[R]_(N, m)) i k by move=> _; rewrite /margin !mxE subrr oppr0.
+pose drop := \sum_i \sum_k `|margin y K i k|.
+have frozen i k : k != y i -> - drop <= margin y K i k.
+  move=> _; rewrite ler_oppl; apply: le_trans (ler_norm _) _; rewrite normrN /drop (bigD1 i) //= (bigD1 k) //=.
+  by rewrite -addrA ler_addl addr_ge0 //; do ?apply: sumr_ge0 => *; rewrite ?normr_ge0 // sumr_ge0.
 have [starts cont falls _ limit] := P1 ltr01 kappa_gt0 large frozen segment.
-exists (path V0 V1 kappa); split=> // [s t s_ge0 lt_st|eps eps_gt0].
-  by have := falls s t s_ge0 lt_st; rewrite /Phi !addr0.
-by have [s0 small] := limit eps eps_gt0; exists s0 => s /small; rewrite /Phi addr0.
+by exists (path V0 V1 kappa).
 Qed.
 End CrossEntropy.

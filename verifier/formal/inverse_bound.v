@@ -102,9 +102,9 @@ End Square.
 
 (** More columns only increase the rank and the smallest singular value. *)
 Section Columns.
-Variables (R : realType) (N M : nat).
+Variables (R : realType) (N K M : nat).
 
-Lemma more_columns (Psi : 'M[R]_(N, M)) (f : 'I_N -> 'I_M) (s : R) : injective f ->
+Lemma more_columns (Psi : 'M[R]_(N, M)) (f : 'I_K -> 'I_M) (s : R) : injective f ->
   sigma_at_least (\matrix_(i, j) Psi i (f j)) s -> sigma_at_least Psi s.
 Proof.
 move=> f_inj part u; apply: le_trans (part u) _; rewrite ler_wsqrtr // /dot.

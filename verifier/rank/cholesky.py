@@ -170,7 +170,7 @@ def cholesky_residual(backend: Backend, gram: Gram, shift: float, progress: Prog
         norm = frobenius if frobenius < infinity else infinity
         c_squares = total(backend, upper(factor_squares, n + nb))
         lost = arb(gamma(b + nb + 6)) * ((1 + gram.relative) * gram.squares + abs(arb(shift)) + c_squares)
-        return Factor(blocks, shift, norm + lost + 2 * n * arb(TINY))
+        return Factor(blocks, shift, norm + lost + 2 * n * arb(TINY))  # Coq: R2 factor
 
 
 Column = Callable[[int], Iterable[tuple[int, Array]]]

@@ -103,11 +103,11 @@ def sigma_bound(gram: Gram, factor: Factor) -> float:
         eigenvalue = arb(factor.shift) - factor.residual - gram.error
         if not eigenvalue > 0:
             return -math.inf
-        bound = eigenvalue.sqrt() - gram.enclosure
+        bound = eigenvalue.sqrt() - gram.enclosure  # Coq: R2 bound
         if not bound > 0:
             return -math.inf
         lowest = lower_float(bound)
-        return lowest if 0.0 < lowest < math.inf else -math.inf
+        return lowest if 0.0 < lowest < math.inf else -math.inf  # Coq: R2 sigma_gt0
 
 
 def first_shift(gram: Gram, sizes: Plan, *, tight: bool) -> float:

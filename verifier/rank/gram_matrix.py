@@ -238,7 +238,7 @@ class Pass:
         """
         source = self.source
         squares = total(source.backend, upper(self.squares, source.columns + self.count))
-        enclosure = smaller((source.samples * self.radii).sqrt(), error_norm(source))
+        enclosure = smaller((source.samples * self.radii).sqrt(), error_norm(source))  # Coq: R2 enclosed
         return squares, enclosure, arb(gamma(self.widest + self.count + 2))
 
 
@@ -285,7 +285,7 @@ def accumulate(source: ColumnSource, sizes: Plan, progress: Progress | None = No
         blocks[k, k] = mirrored(backend, blocks[k, k])
     with working_precision(BITS):
         squares, enclosure, relative = seen.norms()
-        error = relative * squares + n * arb(TINY)
+        error = relative * squares + n * arb(TINY)  # Coq: R2 gram
         return Gram(blocks, edges, squares, relative, error, enclosure, record)
 
 

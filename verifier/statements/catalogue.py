@@ -129,8 +129,8 @@ class Catalogue(dict[str, Statement], Shown):
         -------
         pandas.DataFrame
             A row for each statement, with the columns ``label``, ``name``, ``sentence``, ``formula``, ``hypotheses``,
-            ``source``, ``place``, ``idea``, ``how``, ``command``, ``claims``, ``proved_in``, ``checked_in`` and
-            ``may_rest_on``.
+            ``source``, ``place``, ``idea``, ``how``, ``command``, ``claims``, ``proved_in``, ``checked_in``,
+            ``theorems`` and ``may_rest_on``.
 
         Raises
         ------

@@ -7,6 +7,7 @@ from typing import Any
 
 from verifier.display import COLUMNS, wrapped
 from verifier.errors import InputError, nearest, one_line
+from verifier.statements.bridge.rows import as_data, in_words, theorems_of
 from verifier.statements.claims.claim import Claim
 from verifier.statements.groups import grouped
 from verifier.statements.statement import Statement
@@ -19,7 +20,7 @@ OTHER_WAYS = {"R2": "rank", "R4": "rank"}
 """What has a label, is neither a statement nor a claim, and belongs to a statement."""
 FIELDS = (
     *("label", "name", "sentence", "formula", "hypotheses", "source", "place", "idea", "how", "command"),
-    *("claims", "proved_in", "checked_in", "may_rest_on"),
+    *("claims", "proved_in", "checked_in", "theorems", "may_rest_on"),
 )
 """What is told of each statement as plain data."""
 SOURCES = {"paper": "the paper", "ours": "this project"}
@@ -63,9 +64,10 @@ def in_full(statement: Statement) -> list[str]:
     Returns
     -------
     list of str
-        Its label and title, then what it says, assumes, and rests on, how and where it is proved and checked.
+        Its label and title, then what it says, assumes, and rests on, how and where it is proved and checked, and where
+        the theorems that it needs are stated in Coq.
     """
-    claims = ", ".join(claim.label() for claim in statement.claims)
+    claims = ", ".join(_claims(statement))
     if claims:
         checked = f"{_files(statement.checked_in)}, as the {'claims' if ', ' in claims else 'claim'} {claims}"
     elif statement.checked_in:
@@ -73,6 +75,7 @@ def in_full(statement: Statement) -> list[str]:
     else:
         checked = "not in certificates as a claim of its own"
         checked += "; what it rests on may be" if statement.may_rest_on else ""
+    in_coq, *more = in_words(theorems_of(statement.label, _claims(statement)))
     rows = (
         ("says", statement.sentence),
         ("as a formula", statement.formula),
@@ -82,6 +85,8 @@ def in_full(statement: Statement) -> list[str]:
         ("how", statement.idea),
         ("proved in", _files(statement.proved_in)),
         ("checked in", checked),
+        ("in Coq", in_coq),
+        *(("", words) for words in more),
         ("may rest on", ", ".join(statement.may_rest_on) or "nothing else"),
     )
     lines = wrapped(f"{statement.label}: {statement.title}")
@@ -98,9 +103,9 @@ def as_json(statement: Statement) -> dict[str, Any]:
     statement
         Any.
     """
-    found = {name: getattr(statement, name) for name in FIELDS}
-    values = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-    return values | {"claims": [claim.label() for claim in statement.claims]}
+    made = {"claims": _claims(statement), "theorems": as_data(theorems_of(statement.label, _claims(statement)))}
+    found = {name: made[name] if name in made else getattr(statement, name) for name in FIELDS}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 
 def find(statements: Mapping[str, Statement], asked: str) -> list[Statement]:
@@ -133,6 +138,10 @@ def find(statements: Mapping[str, Statement], asked: str) -> list[Statement]:
         known = list(dict.fromkeys([*statements, *claims, *OTHER_WAYS]))
         raise InputError(f"{one_line(asked)} is no label of a statement; {nearest(asked, known)}")
     return found
+
+
+def _claims(statement: Statement) -> list[str]:
+    return [claim.label() for claim in statement.claims]
 
 
 def _label(claim: type[Claim]) -> str:

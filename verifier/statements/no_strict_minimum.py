@@ -32,7 +32,7 @@ def _with_one_logit(known: Known) -> str:
 
 def _shift(known: Known) -> Finding:
     arcs = known.evidence.arcs
-    if arcs is not None and not arcs.all(axis=1).any():
+    if arcs is not None and not arcs.all(axis=1).any():  # Coq: C2 row_free
         return does_not_apply("no column of Psi is connected to every output, so that V + v 1^T leaves the arcs")
     words = "margins, hence Phi, do not change under V -> V + v 1^T: no strict local minimum at any (U, V)"
     logit = _with_one_logit(known)

@@ -4,6 +4,8 @@
 * `<!-- other modules -->`: the modules that no page names in this way;
 * `<!-- public names -->`: the names of `import verifier`, each with its example (`public_names`);
 * `<!-- list of statements -->` and `<!-- statements -->`: labels and names, then a section on each (`statement_list`);
+* `<!-- bridge: labels -->`, `<!-- bridge: theorems -->` and `<!-- bridge: unproved -->`: the theorems of Coq, their
+  hypotheses and the lines that establish them (`bridge_table`);
 * `<!-- command line -->`: what every command answers to `--help`;
 * `<!-- rooms -->` and `<!-- imports -->`: the rooms of the house, and the picture of who imports whom (see `house`).
 """
@@ -19,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bridge_table
 import house
 import public_names
 import statement_list
@@ -90,6 +93,9 @@ MARKS: dict[str, Callable[[], str]] = {
     "<!-- public names -->": public_names.sections,
     "<!-- list of statements -->": statement_list.overview,
     "<!-- statements -->": statement_list.sections,
+    "<!-- bridge: labels -->": bridge_table.labels,
+    "<!-- bridge: theorems -->": bridge_table.sections,
+    "<!-- bridge: unproved -->": bridge_table.unproved,
     "<!-- command line -->": _command_line,
     "<!-- rooms -->": house.table,
     "<!-- imports -->": lambda: f"```{{raw}} html\n{house.picture()}\n```",

@@ -76,7 +76,7 @@ def gram_of(cut: Layout, known: Mapping[str, TileRecord], record: Products) -> G
         moved = frobenius((i == k, arb(own.rounding) + arb(own.moved)) for (i, k), own in tiles.items())
         size = frobenius((i == k, arb(own.size)) for (i, k), own in tiles.items())
         spread = sum((arb(tiles[i, i].errors[0]) ** 2 for i in range(cut.tiles)), start=arb(0)).sqrt()
-        error, enclosure = (rounding, spread) if same else (moved, arb(0))
+        error, enclosure = (rounding, spread) if same else (moved, arb(0))  # Coq: R2 gram, R2 enclosed
         return Gram({}, cut.edges, size, arb(0), error, enclosure, record)
 
 
@@ -108,4 +108,4 @@ def factor_of(cut: Layout, known: Mapping[str, TileRecord], gram: Gram, shift: f
             residual, squares = residual + arb(numbers.residual), squares + arb(numbers.squares)
         roundings = arb(gamma(cut.sizes.block + cut.sizes.blocks + 6))
         lost = roundings * (gram.squares + abs(arb(shift)) + squares) + 2 * cut.sizes.samples * arb(TINY)
-        return Factor({}, shift, residual.sqrt() + lost)
+        return Factor({}, shift, residual.sqrt() + lost)  # Coq: R2 factor

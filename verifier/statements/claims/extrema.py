@@ -20,7 +20,7 @@ class C4(Claim, frozen=True, tag="C4"):
     )
     sentences: ClassVar[dict[str, str]] = {
         "C4": "for EVERY data set (equal samples may have different labels): no (U, V) at which Phi is defined is a "
-        "local maximum of the cross-entropy, of the squared error, or, for two outputs or more, of any other finite "
+        "local maximum of the squared error or, for two outputs or more, of the cross-entropy or any other finite "
         "loss of the logits Psi V that is convex, and strictly so along every direction with a row that is not "
         "constant",
     }
