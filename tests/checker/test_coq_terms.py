@@ -61,7 +61,7 @@ def random_network(random, folder):
 
 def psi_of(network):
     script = Script(1000)
-    script.matrix("psi", write_network(script, network, network.samples))
+    script.features(write_network(script, network, network.samples))
     return "\n".join(script.lines)
 
 

@@ -46,6 +46,11 @@ def exactly(ball: arb) -> Fraction:
     return mantissa * Fraction(2) ** exponent
 
 
+def as_ball(value: Fraction) -> arb:
+    """Return a dyadic number as an exact ball."""
+    return arb((value.numerator, 1 - value.denominator.bit_length()))
+
+
 def fractions_of(exact: Exact) -> Matrix:
     """Return the rows of an exact matrix."""
     scale = Fraction(2) ** exact.exponent

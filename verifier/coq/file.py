@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from fractions import Fraction
 from typing import Any, Final
 
 from verifier.checker.certificate import check_limited, read_head, read_labels
@@ -11,8 +10,8 @@ from verifier.checker.container import MAX_DOCUMENT_BYTES, Arrays, load_arrays, 
 from verifier.checker.limits import Limits
 from verifier.checker.network import read_network
 from verifier.checker.schema import document as read_document
-from verifier.coq.bounds import as_terms, fractions_of
-from verifier.coq.path import PathScript
+from verifier.coq.bounds import as_terms
+from verifier.coq.path import PathScript, frozen_logits
 from verifier.coq.rank import RankScript
 from verifier.coq.script import COQ_BITS, NotShown, Script, TooLarge, write_network
 from verifier.coq.terms import Unknown
@@ -35,9 +34,10 @@ Local Open Scope R_scope.
 """
 TACTICS: Final = f"""\
 Ltac parts := repeat match goal with |- _ /\\ _ => split | |- True => exact I end.
-Ltac expand := cbv [near squares residual product gram one total every entry nth label count wrong logit_margin
-  frozen_margin cross_entropy bound Nat.eqb Nat.sub INR].
+Ltac expand := cbv [near_of squares residual product gram one total every entry nth label count wrong wrong_of
+  logit_margin frozen_margin sample_loss bound Nat.eqb Nat.sub INR].
 Ltac enclosed := expand; interval with (i_prec {COQ_BITS}).
+Ltac mean := cbv [cross_entropy total count nth INR]; interval with (i_prec {COQ_BITS}).
 Ltac decide_all := expand; parts; interval with (i_prec {COQ_BITS})."""
 THEOREMS: Final = """\
 From mathcomp Require Import all_ssreflect all_algebra.
@@ -123,8 +123,8 @@ def write(certificate: Certificate, wanted: list[int], said: list[str], name: st
     script.lines += HEADER.format(title=title, name=os.path.basename(name)).splitlines()
     rows = write_network(script, network, network.samples)
     script.say("", "(* Psi: a row for each sample *)")
-    script.matrix("psi", rows)
-    script.lines += ["", *TACTICS.splitlines(), script.recall(rows)]
+    script.features(rows)
+    script.lines += ["", *TACTICS.splitlines()]
     claims: list[RankScript | PathScript] = []
     for number in wanted:
         raw = certificate.claims[number]
@@ -134,7 +134,7 @@ def write(certificate: Certificate, wanted: list[int], said: list[str], name: st
             continue
         if not any(isinstance(claim, PathScript) for claim in claims):
             write_labels(script, data, network)
-        claims.append(PathScript(script, prefix, raw, network, certificate.arrays, data))
+        claims.append(PathScript(script, prefix, raw, network, certificate.arrays, data, rows))
     for number, claim in zip(wanted, claims, strict=True):
         script.say("", f"(* claim {number}: {certificate.claims[number].label} *)")
         claim.write()
@@ -158,7 +158,7 @@ def write_labels(script: Script, data: Any, network: Any) -> None:
     for name, numbers in (("labels", data.labels), ("counts", data.multiplicities)):
         script.say(f"Definition {name} : list nat := [{'; '.join(map(str, numbers))}]%nat.")
         script.constants.add(name)
-    frozen = [[Fraction(0)] * classes for _ in range(samples)] if data.offset is None else fractions_of(data.offset)
+    frozen = frozen_logits(data, samples)
     script.matrix("frozen", as_terms(frozen))
     drops = [row[k] - row[label] for row, label in zip(frozen, data.labels, strict=True) for k in range(classes)]
     script.number("frozen_drop", max(drops))

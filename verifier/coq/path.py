@@ -8,12 +8,21 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, Final
 
+from flint import arb
+
+from verifier.checker.arithmetic import Row, Table
+from verifier.checker.common import precision
 from verifier.checker.container import Arrays
-from verifier.coq.bounds import as_terms, exactly, fractions_of
-from verifier.coq.script import Script
+from verifier.coq.bounds import Matrix, as_ball, as_terms, exactly, fractions_of
+from verifier.coq.script import BITS, Script, enclosure
 
 SMALL: Final = Fraction(1, 2**100)
 """Losses below this are compared with (m - 1) e^-g, which is hardly more than log(1 + (m - 1) e^-g) then."""
+
+
+def frozen_logits(data: Any, samples: int) -> Matrix:
+    """Return the frozen logits, zeros where there are none."""
+    return [[Fraction(0)] * data.classes for _ in range(samples)] if data.offset is None else fractions_of(data.offset)
 
 
 class PathScript:
@@ -27,10 +36,15 @@ class PathScript:
         What their names begin with.
     raw, network, arrays, data
         The claim, the network, the arrays and the data, as the checker read them.
+    rows
+        The features, which have enclosures.
     """
 
-    def __init__(self, script: Script, name: str, raw: Any, network: Any, arrays: Arrays, data: Any) -> None:
-        self.script, self.name, self.raw = script, name, raw
+    def __init__(
+        self, script: Script, name: str, raw: Any, network: Any, arrays: Arrays, data: Any, rows: Table
+    ) -> None:
+        self.script, self.name, self.raw, self.rows, self.labels = script, name, raw, rows, data.labels
+        self.frozen = frozen_logits(data, network.samples)
         self.samples, self.columns, self.classes = network.samples, network.columns, data.classes
         end = raw.output_weights if raw.label == "Z1" else raw.end_weights
         self.end = fractions_of(arrays.exact(end, network.columns, data.classes))
@@ -54,18 +68,20 @@ class PathScript:
         script.prove(f"{name}_kappa_gt0", f"0 < {name}_kappa")
         self.prove_wrong("segment", f"logit_margin {m} labels psi {name}_v0 i k < {name}_kappa * ({last})")
         loss = f"cross_entropy {n} {m} {classes} labels counts psi frozen {name}_v0"
+        known = "".join(f"pose proof {each}; " for each in self.prove_losses())
         lower = script.number(f"{name}_lower", max(Fraction(0), exactly(self.raw.start_loss.lower)))
         upper = script.number(f"{name}_upper", exactly(self.raw.start_loss.upper))
-        script.prove(f"{name}_start", f"{lower} <= {loss} <= {upper}", features=True, whole=True)
+        unfolded = f"cbv [counts {lower} {upper}]; "
+        script.say(f"Lemma {name}_start : {lower} <= {loss} <= {upper}.", f"Proof. {known}{unfolded}mean. Qed.")
         time = script.number(f"{name}_zero_error_t", exactly(self.raw.zero_error_t))
-        script.prove(time, f"0 <= {time}", suffix="_ge0")
-        script.prove(time, f"{self.tail(time)} < ln 2 / total {n} (count counts)", suffix="_holds")
+        script.prove(f"{time}_ge0", f"0 <= {time}")
+        script.prove(f"{time}_holds", f"{self.tail(time)} < ln 2 / total {n} (count counts)")
         for number, target in enumerate(self.raw.targets):
             time = script.number(f"{name}_t{number}", exactly(target.t))
             bound = script.number(f"{name}_loss{number}", exactly(target.loss))
-            script.prove(time, f"0 <= {time}", suffix="_ge0")
+            script.prove(f"{time}_ge0", f"0 <= {time}")
             small = exactly(target.loss) < SMALL
-            script.prove(time, f"{self.tail(time)} <= {bound}", suffix="_holds", by="apply bound_small; " * small)
+            script.prove(f"{time}_holds", f"{self.tail(time)} <= {bound}", by="apply bound_small; " * small)
 
     def tail(self, time: str) -> str:
         """Return the bound of the loss at a time of the ray."""
@@ -73,8 +89,34 @@ class PathScript:
 
     def prove_wrong(self, part: str, inequality: str) -> None:
         """Write the lemma that an inequality holds for every sample i and every class k other than its label."""
+        of_row = f"wrong_of {self.classes} labels (fun i k => {inequality})"
         statement = f"wrong {self.samples} {self.classes} labels (fun i k => {inequality})"
-        self.script.prove(f"{self.name}_{part}", statement, features=True)
+        self.script.prove_rows(f"{self.name}_{part}", statement, of_row, self.samples)
+
+    def prove_losses(self) -> list[str]:
+        """Write a lemma that encloses the loss at V0 for each sample; return their names."""
+        found = []
+        for number, ball in enumerate(self.losses()):
+            found.append(f"{self.name}_loss_of_{number}")
+            low, high = enclosure(ball)
+            loss = f"sample_loss {self.columns} {self.classes} labels psi frozen {self.name}_v0 {number}"
+            self.script.prove(found[-1], f"{low} <= {loss} <= {high}", by=f"row{number}; ", how="enclosed")
+        return found
+
+    def losses(self) -> list[arb]:
+        """Return balls around the loss at V0 of every sample."""
+        found = []
+        with precision(BITS):
+            for row, label, frozen in zip(self.rows, self.labels, self.frozen, strict=True):
+                others = [k for k in range(self.classes) if k != label]
+                margins = [self.margin(row, label, k) + as_ball(frozen[label] - frozen[k]) for k in others]
+                found.append((1 + sum(((-margin).exp() for margin in margins), arb(0))).log())
+        return found
+
+    def margin(self, row: Row, label: int, other: int) -> arb:
+        """Return a ball around a margin at V0."""
+        pairs = zip(row, self.start or [], strict=True)
+        return sum((entry.ball * as_ball(line[label] - line[other]) for entry, line in pairs), arb(0))
 
     def theorem(self) -> list[str]:
         """Return the theorem and its proof."""

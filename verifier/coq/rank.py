@@ -83,7 +83,8 @@ class RankScript:
         numbers = {"sigma": self.sigma, "e": e, "beta": beta, "alpha": upward(beta + e * root * xi)}
         for part, value in numbers.items():
             script.number(f"{name}_{part}", value)
-        script.prove(f"{name}_enclosed", f"near {n} {m} psi {name}_a {name}_e", features=True)
+        near_row = f"near_of {m} psi {name}_a {name}_e"
+        script.prove_rows(f"{name}_enclosed", f"near {n} {m} psi {name}_a {name}_e", near_row, n)
         script.prove(f"{name}_e_ge0", f"0 <= {name}_e")
         script.prove(f"{name}_inverse", f"squares {n} {n} (residual {m} {name}_a {name}_x) <= {name}_beta ^ 2")
         script.prove(f"{name}_beta_ge0", f"0 <= {name}_beta")

@@ -76,11 +76,11 @@ class Script:
         known = sorted(set(NAME.findall(term.text)) & set(self.named))
         unfolded = ", ".join([name, *(each for each in known if each not in self.computed)])
         ball = term.ball
-        if CALL.search(term.text) or not ball.is_exact():  # else sums and products, exact here and there
-            ball += arb(0, ball.rad() + SPARE * ball.abs_upper() + TINY)
         if not ball.is_finite():
             raise NotShown(f"{name} has no finite enclosure without the checker's sharper rules")
-        low, high = (bound(end) for end in (ball.lower(), ball.upper()))
+        if CALL.search(term.text) or not ball.is_exact():  # else sums and products, exact here and there
+            ball = widened(ball)
+        low, high = enclosure(ball, wider=False)
         facts = [each for each in known if each in self.computed]
         tanh = "rewrite ?tanh_exp; " if "tanh " in term.text else ""
         recall = "".join(f"pose proof {each}_in; " for each in facts)
@@ -110,40 +110,67 @@ class Script:
         self.constants.add(name)
         return name
 
-    def recall(self, rows: Table) -> str:
-        """Return the tactic that puts the enclosures of the features at hand, and unfolds features that are stored."""
-        features = list(dict.fromkeys(entry.text for row in rows for entry in row))
-        known = "".join(f"pose proof {name}_in; " for name in features if name in self.computed)
-        stored = [name for name in features if name in self.named and name not in self.computed]
-        self.stored = stored
-        return f"Ltac features := {known}idtac."
+    def features(self, rows: Table) -> None:
+        """Define Psi, and a tactic for each of its rows that puts the enclosures of the row's entries at hand."""
+        self.matrix("psi", rows)
+        names = {entry.text for row in rows for entry in row}
+        self.stored = sorted(name for name in names if name in self.named and name not in self.computed)
+        for number, row in enumerate(rows):
+            known = "".join(
+                f"pose proof {name}_in; "
+                for name in dict.fromkeys(entry.text for entry in row)
+                if name in self.computed
+            )
+            self.say(f"Ltac row{number} := {known}idtac.")
 
-    def prove(
-        self, name: str, statement: str, *, features: bool = False, suffix: str = "", by: str = "", whole: bool = False
-    ) -> None:
+    def prove(self, name: str, statement: str, *, by: str = "", how: str = "decide_all") -> None:
         """Write a lemma that interval arithmetic proves, inequality by inequality.
 
         Parameters
         ----------
-        name, suffix
-            Together the lemma's name.
+        name
+            The lemma's name.
         statement
             About tables and numbers that are defined.
-        features
-            Whether it is about the features.
         by
-            A step of the proof before all others.
-        whole
-            Whether the statement is one enclosure, to be found once for both of its bounds.
+            Steps of the proof before all others.
+        how
+            The tactic at the end.
         """
         used = [each for each in dict.fromkeys(WORD.findall(statement)) if each in self.constants]
-        used += self.stored if features else []
-        facts = "features; " if features else ""
+        used += self.stored if "psi" in used else []
         unfolded = f"cbv [{' '.join(used)}]; " if used else ""
-        self.say(
-            f"Lemma {name}{suffix} : {statement}.",
-            f"Proof. {by}{facts}{unfolded}{'enclosed' if whole else 'decide_all'}. Qed.",
-        )
+        self.say(f"Lemma {name} : {statement}.", f"Proof. {by}{unfolded}{how}. Qed.")
+
+    def prove_rows(self, name: str, statement: str, of_row: str, rows: int) -> None:
+        """Write a lemma for each row of Psi, and the lemma that they make together.
+
+        Parameters
+        ----------
+        name
+            Of the lemma about all rows.
+        statement, of_row
+            What is proved, of all rows and, with the row's number behind it, of one.
+        rows
+            Their number.
+        """
+        for number in range(rows):
+            self.prove(f"{name}_{number}", f"{of_row} {number}", by=f"row{number}; ")
+        proof = "I"
+        for number in range(rows):
+            proof = f"(conj {proof} {name}_{number})"
+        self.say(f"Definition {name} : {statement} := {proof}.")
+
+
+def widened(ball: arb) -> arb:
+    """Return a ball so much larger that Coq, with its own roundings, finds one in it."""
+    return ball + arb(0, ball.rad() + SPARE * ball.abs_upper() + TINY)
+
+
+def enclosure(ball: arb, wider: bool = True) -> tuple[str, str]:
+    """Return the ends of a ball, or of a wider one, as Coq reads them."""
+    ball = widened(ball) if wider else ball
+    return bound(ball.lower()), bound(ball.upper())
 
 
 def bound(end: arb) -> str:

@@ -155,7 +155,7 @@ rewrite /Phi /loss /cross_entropy -totalE_data INRE RdivE // mulrC; congr (_ / _
 rewrite totalE; apply: eq_bigr => i _; rewrite /count INRE; congr (_ * _).
 have sum_gt0 (f : 'I_m -> R) : 0 < 1 + \sum_(k | k != data i) expR (f k).
   by rewrite ltr_paddr ?ltr01 // sumr_ge0 // => k _; rewrite ltW // expR_gt0.
-rewrite sample_lossE ln_standard ?sum_gt0 //; congr (Rpower.ln (1 + _)).
+rewrite sample_lossE ln_standard ?sum_gt0 // /sample_loss; congr (Rpower.ln (1 + _)).
 rewrite totalE big_mkcond /=; apply: eq_bigr => k _.
 case: PeanoNat.Nat.eqb_spec => [same|other].
   by rewrite (_ : k = data i) ?eqxx //; apply/val_inj.

@@ -10,7 +10,9 @@ Fixpoint total (n : nat) (f : nat -> R) : R := match n with O => 0 | S k => tota
 Fixpoint every (n : nat) (P : nat -> Prop) : Prop := match n with O => True | S k => every k P /\ P k end.
 
 (** R1: integers, or any numbers, near the features; a right inverse of them; how far it is from one; its size. *)
-Definition near (n m : nat) (psi a : table) (e : R) := every n (fun i => every m (fun j => Rabs (entry psi i j - entry a i j) <= e)).
+Definition near_of (m : nat) (psi a : table) (e : R) (i : nat) : Prop :=
+  every m (fun j => Rabs (entry psi i j - entry a i j) <= e).
+Definition near (n m : nat) (psi a : table) (e : R) : Prop := every n (near_of m psi a e).
 Definition one (i j : nat) : R := if Nat.eqb i j then 1 else 0.
 Definition product (m : nat) (a x : table) (i j : nat) : R := total m (fun k => entry a i k * entry x k j).
 Definition residual (m : nat) (a x : table) (i j : nat) : R := one i j - product m a x i j.
@@ -30,14 +32,14 @@ Definition consistent : bool :=
 (** The margins of [psi v], and those of the frozen logits. *)
 Definition logit_margin (v : table) (i k : nat) : R := total M (fun j => entry psi i j * (entry v j (label i) - entry v j k)).
 Definition frozen_margin (frozen : table) (i k : nat) : R := entry frozen i (label i) - entry frozen i k.
-Definition wrong (P : nat -> nat -> Prop) : Prop :=
-  every N (fun i => every m (fun k => if Nat.eqb k (label i) then True else P i k)).
+Definition wrong_of (P : nat -> nat -> Prop) (i : nat) : Prop :=
+  every m (fun k => if Nat.eqb k (label i) then True else P i k).
+Definition wrong (P : nat -> nat -> Prop) : Prop := every N (wrong_of P).
 
 (** The cross-entropy, and the bound of it where all margins are at least [g]. *)
-Definition cross_entropy (frozen v : table) : R :=
-  total N (fun i => count i *
-    ln (1 + total m (fun k => if Nat.eqb k (label i) then 0 else exp (- (logit_margin v i k + frozen_margin frozen i k))))) /
-  total N count.
+Definition sample_loss (frozen v : table) (i : nat) : R :=
+  ln (1 + total m (fun k => if Nat.eqb k (label i) then 0 else exp (- (logit_margin v i k + frozen_margin frozen i k)))).
+Definition cross_entropy (frozen v : table) : R := total N (fun i => count i * sample_loss frozen v i) / total N count.
 Definition bound (g : R) : R := ln (1 + INR (m - 1) * exp (- g)).
 End Labels.
 
