@@ -17,7 +17,7 @@ from verifier.coq.script import COQ_BITS, NotShown, Script, TooLarge, write_netw
 from verifier.coq.terms import Unknown
 
 MOST_NUMBERS: Final = 1000
-"""Numbers with names in a file: about five minutes for Coq."""
+"""Numbers with names in a file: about ten minutes for Coq."""
 RANK, PATH = ("R1", "R3"), ("Z1", "P1")
 HEADER: Final = """\
 (** {title}
