@@ -25,7 +25,7 @@ from verifier.sigma.activations import Activation, activation
 DIGITS = 100
 """Digits of the mpmath oracle."""
 
-EVERYDAY = 0.4
+EVERYDAY = 0.3
 """The share of a test's seeds that run every day."""
 
 EXACT = {"identity": lambda t: t, "square": lambda t: t * t, "cubic": lambda t: t * t * t}

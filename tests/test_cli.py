@@ -348,7 +348,10 @@ def test_the_shell_is_told_what_completes_a_word() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "sent",
+    [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.thorough) for each in (signal.SIGTERM, signal.SIGKILL))],
+)
 def test_interruption_leaves_nothing_half_written(sent: signal.Signals, tmp_path: Path) -> None:
     """Killed while certificates are being written: every certificate that is there is whole."""
     out, family = tmp_path / "out", tmp_path / "family.toml"

@@ -66,6 +66,7 @@ def test_an_escape_beside_frozen_logits_is_certified(tmp_path):
     assert vf.check(tmp_path / "k.json").accepted
 
 
+@pytest.mark.thorough
 def test_descent_from_few_units_beside_frozen_logits(tmp_path):
     """E1 follows the gradient of the loss with K."""
     u = np.repeat(GENERATOR.standard_normal((1, 3)), 12, axis=0)

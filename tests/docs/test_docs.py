@@ -113,9 +113,15 @@ def run(page: Path) -> int:
     return blocks
 
 
+LONG = ("# Plots", "# Adding a property", "# Sweeps")
+"""How pages begin whose blocks take seconds."""
+
+
 def marks(text: str) -> list[pytest.MarkDecorator]:
-    """A page with a block of the classes `runnable torch` runs as a whole where PyTorch is."""
-    return [pytest.mark.torch] if ":class: runnable torch\n" in text else []
+    """A page with a block of the classes `runnable torch` runs as a whole where PyTorch is; long ones are thorough."""
+    if ":class: runnable torch\n" in text:
+        return [pytest.mark.torch]
+    return [pytest.mark.thorough] if text.startswith(LONG) else []
 
 
 TEXTS = {page: page.read_text("utf-8") for page in PAGES}

@@ -50,7 +50,7 @@ EXAMPLES |= {"every-data-set": 8, "almost-every-data-set": 6, "given-data": 10, 
 EXAMPLES |= {"jacobian": 5, "jacobian-rank": 8, "interpolant-exists": 4, "every-target-is-attained": 4}
 EXAMPLES["weight-decay-breaks"] = 4
 EXAMPLES |= {"joined-without-a-barrier": 8, "barrier-of-the-straight-line": 4, "strict-minima-have-a-rim": 3}
-USUAL = 15
+USUAL = 10
 NON_VACUOUS = {
     "exact-rank": ("PROVED, full", "REFUTED, deficient"),
     "high-precision-rank": ("PROVED", "REFUTED"),

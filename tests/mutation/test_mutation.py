@@ -10,7 +10,7 @@ from mutation.breaking import outcome
 from mutation.mutants import MUTANTS
 from mutation.operators import OPERATORS, Mutant, applications, definition
 
-SAMPLE = 20
+EVERYDAY, SAMPLE = 8, 20
 """So many are tried whenever the tests run, in some 25 s."""
 
 
@@ -25,9 +25,14 @@ SHUFFLED = sorted(LOCATED, key=lambda entry: hashlib.sha256(" ".join(entry).enco
 """In an order that depends on nothing but the mutants: a sample is its beginning."""
 
 
+def marks(number: int) -> list[pytest.MarkDecorator]:
+    """The first few mutants run every day, the sample with `thorough`, all others are slow."""
+    return [] if number < EVERYDAY else [pytest.mark.thorough if number < SAMPLE else pytest.mark.slow]
+
+
 @pytest.mark.parametrize(
     ("line", "test"),
-    [pytest.param(*entry, marks=[pytest.mark.slow] * (k >= SAMPLE)) for k, entry in enumerate(SHUFFLED)],
+    [pytest.param(*entry, marks=marks(k)) for k, entry in enumerate(SHUFFLED)],
 )
 def test_a_broken_definition_is_noticed(line, test):
     mutant = located(line)

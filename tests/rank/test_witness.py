@@ -46,7 +46,7 @@ def certified(result, source, network, tmp_path, *, generic=True):
 
 
 @pytest.mark.parametrize("name", [*(a.name for a in catalogue()), "2*tanh(t)+1", "tanh(t)-1", "tanh(t)+atan(t)/3"])
-@pytest.mark.parametrize("links", [0, 2])
+@pytest.mark.parametrize("links", [0, pytest.param(2, marks=pytest.mark.thorough)])
 def test_the_catalogue(name, links, tmp_path):
     """Every activation that the prover takes is one that the checker takes; bounded ones and softplus are taken."""
     kind = activation(name)

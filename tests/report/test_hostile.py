@@ -74,7 +74,7 @@ HARMLESS: dict[int, Any] = {}
 """The elements of a page about so many cases."""
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("text", HOSTILE[:-1], ids=range(len(HOSTILE) - 1))
 def test_hostile_text_changes_no_element(text: str, count: int, document: dict[str, Any], tmp_path: Path) -> None:
     document = document | {"cases": document["cases"][-count:]}

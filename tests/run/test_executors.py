@@ -68,6 +68,7 @@ def test_the_same_bytes_by_one_process_by_two_and_twice(cases: list[Case], calm:
     ]
 
 
+@pytest.mark.thorough
 def test_any_executor_will_do_and_threads_of_a_process_take_turns(
     cases: list[Case], calm: Path, tmp_path: Path
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_worker_killed_from_outside(tmp_path: Path, calm: Path) -> None:
     assert timeless(results(tmp_path / "out")) == timeless(results(calm))
 
 
+@pytest.mark.thorough
 def test_a_worker_that_ends_while_another_is_started_costs_nothing(
     cases: list[Case], calm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +247,7 @@ def test_a_worker_with_other_sources_is_refused(
     assert not any(done for _, done in ledger_rows(tmp_path / "out" / "ledger.sqlite").values())
 
 
+@pytest.mark.thorough
 def test_ctrl_c_ends_the_workers_too(tmp_path: Path) -> None:
     heavy = FAMILY.replace("width = 8", "width = 900").replace('path = "line.csv"', 'name = "digits"\nsamples = 800')
     process = start("run", family(tmp_path, heavy), "--out", tmp_path / "out", "--jobs", 2)
@@ -284,6 +287,7 @@ def test_ctrl_c_waits_until_a_worker_is_started(monkeypatch: pytest.MonkeyPatch)
     assert len(started) == 1000
 
 
+@pytest.mark.thorough
 def test_progress_of_many_names_what_runs_on_a_terminal_only(cases: list[Case], tmp_path: Path) -> None:
     for terminal in (True, False):
         stream = io.StringIO()

@@ -65,7 +65,8 @@ run
 """
 
 
-@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_a_small_file_system_that_becomes_read_only_and_then_large(jobs: int, tmp_path: Path) -> None:
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], check=False).returncode != 0:
         pytest.skip("needs a mount namespace (unshare -rm)")

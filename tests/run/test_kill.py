@@ -111,7 +111,9 @@ def _experiment(tmp_path: Path, jobs: int, kills: int) -> Experiment:
     return experiment
 
 
-@pytest.mark.parametrize(("jobs", "kills"), [pytest.param(1, 3, marks=pytest.mark.thorough), (2, 2)])
+@pytest.mark.parametrize(
+    ("jobs", "kills"), [*(pytest.param(*each, marks=pytest.mark.thorough) for each in ((1, 3), (2, 2))), (2, 1)]
+)
 def test_killed_at_random_moments_it_goes_on_and_ends_as_if_undisturbed(jobs: int, kills: int, tmp_path: Path) -> None:
     assert _experiment(tmp_path, jobs, kills).kills >= kills
 

@@ -64,6 +64,7 @@ def test_what_is_done_is_not_done_again_and_the_result_is_the_same(
     assert certificates(out) == certificates(tmp_path / "calm")
 
 
+@pytest.mark.thorough
 def test_a_finished_run_starts_over_and_fresh_discards(
     cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +75,7 @@ def test_a_finished_run_starts_over_and_fresh_discards(
     assert run_cases(cases, out, SILENT, fresh=True).from_ledger == 0
 
 
+@pytest.mark.thorough
 def test_another_run_between_takes_its_own_case_only(
     cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +87,10 @@ def test_another_run_between_takes_its_own_case_only(
     assert run_cases(cases, out, SILENT).from_ledger == 0
 
 
-@pytest.mark.parametrize("harm", ["missing", "changed", "arrays"])
+RARE = pytest.mark.thorough
+
+
+@pytest.mark.parametrize("harm", ["changed", *(pytest.param(harm, marks=RARE) for harm in ("missing", "arrays"))])
 def test_a_case_whose_certificate_is_not_what_it_was_is_done_again(
     harm: str, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +207,7 @@ def _text(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [_foreign, _newer, _text])
-@pytest.mark.parametrize("name", ["ledger.sqlite", "ledger-1-of-2.sqlite"])
+@pytest.mark.parametrize("name", ["ledger.sqlite", pytest.param("ledger-1-of-2.sqlite", marks=RARE)])
 def test_a_file_that_is_no_ledger_is_one_line_and_nothing_is_deleted(
     make: object, name: str, cases: list[Case], tmp_path: Path
 ) -> None:

@@ -27,8 +27,10 @@ from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.verdict import Verdict
 
-LONG = {"start-zero-random", "digits-attention", "digits-resnet-batchnorm", "digits-recurrent"}
-"""Cases of the quick suite that take much of its time."""
+LONG = {"start-zero-random", "digits-attention", "digits-resnet-batchnorm", "digits-recurrent", "iris-duplicate-kept"}
+LONG |= {f"digits-{name}" for name in ("gelu-residual", "elu", "lora", "conv2d-pool", "max-pool-relu", "swiglu", "dag")}
+LONG |= {f"digits-{name}" for name in ("erf", "hard-tanh", "gelu-concat", "silu", "cubic", "constant-units")}
+"""Cases of the quick suite that take much of its time; with `thorough` they run, too."""
 
 
 @pytest.mark.parametrize("left_out", [LONG, pytest.param(set(), marks=pytest.mark.thorough)], ids=["most", "all"])

@@ -131,9 +131,14 @@ def by_hypothesis(known: Collection[Theorem], marks: Iterable[Mark]) -> tuple[Pl
     return places, lost
 
 
+@cache
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def definition(text: str, name: str) -> int | None:
     """Return the line of a function in a source text, such as ``"RankClaim.conclude"``; None if there is none."""
-    body: Sequence[ast.stmt] = ast.parse(text).body
+    body: Sequence[ast.stmt] = _parsed(text).body
     line = None
     for part in name.split("."):
         kinds = ast.FunctionDef | ast.ClassDef
