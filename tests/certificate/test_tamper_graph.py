@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from everyday import one_in
 from planted_graphs import random_graph, random_point
 
 import verifier as vf
@@ -146,7 +147,7 @@ def test_a_changed_node_is_rejected(name: str, verdicts: dict[str, dict[str, Any
     assert found["rejection"]["rule"] in TAMPERED[name][2].split("|"), found["rejection"]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", one_in(2, range(10)))
 def test_what_is_claimed_of_random_graphs_is_accepted(seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(seed)
     network = random_graph(rng, steps=int(rng.integers(3, 9)))

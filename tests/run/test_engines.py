@@ -3,6 +3,7 @@
 import array_api_compat.numpy as xp
 import numpy as np
 import pytest
+from everyday import one_in
 
 from verifier.balls.binary64.backend import Backend, backend_for, numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
@@ -60,7 +61,7 @@ def test_prove_rank_guards_itself():
     assert found.attempts[0].startswith("binary64: refused")
 
 
-@pytest.mark.parametrize("name", ["iris-tanh", "wine-sigmoid", "digits-conv2d-pool", "digits-dag"])
+@pytest.mark.parametrize("name", one_in(2, ["iris-tanh", "wine-sigmoid", "digits-conv2d-pool", "digits-dag"]))
 def test_both_engines_give_the_same_verdicts(name):
     fast, _ = run_case(case(name))
     slow, _ = run_case(case(name), engine="arb")

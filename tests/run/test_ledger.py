@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from everyday import one_in
 from running import SILENT, certificates, family, ledger_rows, results, timeless, verifier
 
 from verifier.errors import InputError
@@ -146,6 +147,7 @@ def test_the_environment_sees_every_source(monkeypatch: pytest.MonkeyPatch, tmp_
     assert len(found) == 2
 
 
+@pytest.mark.thorough
 def test_shards_split_the_cases_and_a_whole_run_combines_them(cases: list[Case], tmp_path: Path) -> None:
     out = tmp_path / "out"
     parts = [run_cases(cases, out, SILENT, shard=(i, 3)) for i in (1, 2, 3)]
@@ -206,7 +208,7 @@ def _text(path: Path) -> None:
     path.write_text("not a database, but long enough to look like one" * 100)
 
 
-@pytest.mark.parametrize("make", [_foreign, _newer, _text])
+@pytest.mark.parametrize("make", one_in(3, [_text, _foreign, _newer]))
 @pytest.mark.parametrize("name", ["ledger.sqlite", pytest.param("ledger-1-of-2.sqlite", marks=RARE)])
 def test_a_file_that_is_no_ledger_is_one_line_and_nothing_is_deleted(
     make: object, name: str, cases: list[Case], tmp_path: Path

@@ -27,7 +27,8 @@ from verifier.statements.catalogue import STATEMENTS
 from verifier.statements.claims.catalogue import CLAIMS
 from verifier.verdict import Verdict
 
-LONG = {"start-zero-random", "digits-attention", "digits-resnet-batchnorm", "digits-recurrent", "iris-duplicate-kept"}
+LONG = {"start-zero-random", "digits-attention", "digits-resnet-batchnorm", "digits-recurrent", "digits-zero-start"}
+LONG |= {f"digits-{name}" for name in ("identity", "cloned", "leaky-relu", "sin", "conv2d")}
 LONG |= {f"digits-{name}" for name in ("gelu-residual", "elu", "lora", "conv2d-pool", "max-pool-relu", "swiglu", "dag")}
 LONG |= {f"digits-{name}" for name in ("erf", "hard-tanh", "gelu-concat", "silu", "cubic", "constant-units")}
 """Cases of the quick suite that take much of its time; with `thorough` they run, too."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from everyday import one_in
 
 import verifier.run
 from verifier.api import verify
@@ -107,7 +108,9 @@ def test_what_a_statement_rests_on_is_decided_before_it():
     assert all(places[other] < places[label] for other, label in before)
 
 
-@pytest.mark.parametrize("case", sorted(path.stem for path in QUICK.glob("*.toml") if "digits" not in path.stem))
+@pytest.mark.parametrize(
+    "case", one_in(3, sorted(path.stem for path in QUICK.glob("*.toml") if "digits" not in path.stem))
+)
 def test_every_proved_step_rests_on_proved_steps(case):
     found = theorem(case)
     for step in found.steps:
