@@ -392,6 +392,7 @@ def test_what_is_said_of_random_problems(seed: int, tmp_path: Path) -> None:
     assert_sound(*solve(drawn))
 
 
+@pytest.mark.thorough
 def test_a_printer_to_nearest_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentences of version 0.1: each number rounded to nearest, whatever it bounds."""
     directed = exact._directed

@@ -45,6 +45,7 @@ def test_what_is_shipped() -> None:
     assert fuzz.load_conjecture("half_scale").name == "half-scale"
 
 
+@pytest.mark.thorough
 def test_half_the_weights() -> None:
     found = search("half_scale").counterexample
     assert found is not None

@@ -54,6 +54,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
+@pytest.mark.thorough
 def test_the_same_bytes_by_one_process_by_two_and_twice(cases: list[Case], calm: Path, tmp_path: Path) -> None:
     run_cases(cases, tmp_path / "again", SILENT)
     with processes(2) as two:
