@@ -63,13 +63,13 @@ def as_terms(x: Matrix) -> Table:
 
 
 def product(x: Matrix, y: Matrix) -> Matrix:
-    """Return X Y."""
+    """Return the product X Y of two matrices."""
     columns = list(zip(*y, strict=True))
     return [[sum((a * b for a, b in zip(row, other, strict=True)), Fraction(0)) for other in columns] for row in x]
 
 
 def gram(x: Matrix) -> Matrix:
-    """Return X^T X."""
+    """Return the Gram matrix X^T X of the columns."""
     return product([list(column) for column in zip(*x, strict=True)], x)
 
 

@@ -121,7 +121,7 @@ ZERO: Final = Term("0", arb(0))
 
 
 def exponential(x: Term) -> Term:
-    """Return e^x."""
+    """Return the exponential e^x of a term."""
     return x.call("exp", arb.exp)
 
 
