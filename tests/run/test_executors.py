@@ -8,8 +8,9 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +123,18 @@ class Deadly(ProcessPoolExecutor):
         return super().submit(self.function, *args)
 
 
-def test_a_case_that_kills_its_worker_twice_is_marked_and_the_suite_goes_on(cases: list[Case], tmp_path: Path) -> None:
+@pytest.fixture
+def deadly() -> Iterator[Callable[[Callable[[Task], TaskResult]], Workers]]:
+    """Workers that run a function, a new pool of them when one breaks; none outlives its test."""
+    with ExitStack() as pools:
+        yield lambda function: Workers(lambda: pools.enter_context(Deadly(function)), 2)
+
+
+def test_a_case_that_kills_its_worker_twice_is_marked_and_the_suite_goes_on(
+    cases: list[Case], tmp_path: Path, deadly: Callable[..., Workers]
+) -> None:
     out = tmp_path / "out"
-    found = run_cases(cases, out, SILENT, executor=Workers(lambda: Deadly(_always), 2))
+    found = run_cases(cases, out, SILENT, executor=deadly(_always))
     assert [record.name for record in found.records if not record.ok] == ["line-sigmoid-seed1"]
     error = found.records[3].error
     assert error is not None and error.kind == "worker" and "died" in error.message
@@ -134,8 +144,10 @@ def test_a_case_that_kills_its_worker_twice_is_marked_and_the_suite_goes_on(case
 
 
 @pytest.mark.thorough
-def test_a_worker_that_dies_once_costs_nothing(cases: list[Case], calm: Path, tmp_path: Path) -> None:
-    found = run_cases(cases, tmp_path / "out", SILENT, executor=Workers(lambda: Deadly(_once), 2))
+def test_a_worker_that_dies_once_costs_nothing(
+    cases: list[Case], calm: Path, tmp_path: Path, deadly: Callable[..., Workers]
+) -> None:
+    found = run_cases(cases, tmp_path / "out", SILENT, executor=deadly(_once))
     assert (tmp_path / "died").exists()
     assert found.exit_code == 0
     assert timeless(results(tmp_path / "out")) == timeless(results(calm))
