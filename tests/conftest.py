@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 
 # Before NumPy is there: pytest-xdist's workers share the cores, and processes that tests start find compiled modules.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -24,6 +25,26 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 if not callable(providers._get_local_constants):
     raise RuntimeError("this Hypothesis has no local constants; adapt conftest.py")
 providers._get_local_constants = lambda: providers._local_constants
+
+
+def pytest_addoption(parser):
+    """Take how many cases of each test are enough, for other versions of the libraries."""
+    parser.addoption("--first", type=int, metavar="K", help="of each test run the first K cases")
+
+
+@pytest.hookimpl(trylast=True)  # what a marker leaves out does not count
+def pytest_collection_modifyitems(config, items):
+    """Leave out all cases of a test but the first ones."""
+    most = config.getoption("first")
+    if most is None:
+        return
+    seen, kept, left_out = Counter(), [], []
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        seen[test] += 1
+        (kept if seen[test] <= most else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 @pytest.fixture
