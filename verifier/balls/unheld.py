@@ -47,17 +47,17 @@ class UnheldFeatures(PsiEnclosure):
         return f"not tried: {size}, more than the {HELD_BYTES / 1e9:.0f} GB that are held in memory"
 
     def approx(self) -> Array:
-        """Refuse."""
+        """Refuse the midpoints ``(N, M)``: they are not held."""
         self._refuse()
 
     def blocks(self, *_: Any) -> Iterator[Any]:
-        """Refuse."""
+        """Refuse balls of rows or columns: they are not held."""
         self._refuse()
 
     row_blocks = column_blocks = blocks
 
     def row_norms(self, *_: Any) -> Array:
-        """Refuse."""
+        """Refuse bounds ``(N,)`` of the rows' norms: they would need the entries."""
         self._refuse()
 
     def _refuse(self) -> NoReturn:

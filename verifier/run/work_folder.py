@@ -48,7 +48,7 @@ class Identity(msgspec.Struct, frozen=True):
 
     @property
     def cut(self) -> Layout:
-        """Blocks and tiles."""
+        """The blocks and tiles into which rows and columns are cut."""
         return Layout(plan(self.samples, self.columns, block=self.block, width=self.width), self.per)
 
     @property
@@ -90,7 +90,7 @@ class Work:
 
     @property
     def folder(self) -> TileFolder:
-        """Its tiles."""
+        """The folder of its tiles; those of another problem do not count there."""
         return TileFolder(self.path, self.identity.owner)
 
     @property

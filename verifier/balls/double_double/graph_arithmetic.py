@@ -178,7 +178,7 @@ class PairNumbers(Numbers):
         return found if self.exact(x) is not None else (found + frobenius_norm(self.backend, x.lo)) * GROWTH
 
     def kernel(self, sigma: Activation, x: Pair, *, overwrite: bool) -> Pair:
-        """An activation's values."""
+        """An activation's values at pairs of any shape, with the error that `kernel_bounds` states."""
         return pair.map_pairs(self.backend, pair_kernel(sigma, self.xp), x)
 
     def kernel_bounds(self, sigma: Activation, low: float, high: float) -> tuple[float, float]:

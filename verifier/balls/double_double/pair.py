@@ -197,7 +197,7 @@ def divide(x: Pair, y: Pair) -> Pair:
 
 
 def negate(x: Pair) -> Pair:
-    """Return ``-x``, exactly."""
+    """Return ``-x`` of a pair of any shape; no rounding occurs."""
     return Pair(-x.hi, -x.lo)
 
 

@@ -32,7 +32,7 @@ class Task(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """The tile's name."""
+        """The tile's name, which is that of its file in the folder."""
         kind = "gram" if self.shift is None else f"factor_{self.shift.hex()}"
         return f"{kind}_{self.i}_{self.k}"
 
