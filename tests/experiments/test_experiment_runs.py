@@ -243,6 +243,12 @@ def test_what_is_lost_is_done_again_and_fresh_does_all(tmp_path: Path) -> None:
     (tmp_path / "certificates" / f"{sgd}.json").unlink()
     here("tables", given, tmp_path)
     assert executions(tmp_path) == {sgd: 2, plain: 2, rand: 1} and runs_of(tmp_path) == records
+    told: list[str] = []
+    here("tables", given, tmp_path, say=told.append)
+    given.training.batch += 1
+    here("tables", given, tmp_path, say=told.append)
+    assert told == ["To be made again: 2 runs of other sources, versions, data or settings."]  # rand has no batches
+    given.training.batch -= 1
     here("tables", given, tmp_path, fresh=True)
     assert executions(tmp_path) == {sgd: 1, plain: 1, rand: 1} and runs_of(tmp_path) == records
 
@@ -377,7 +383,7 @@ def test_fewer_units_than_wanted_are_noted() -> None:
     assert note == f"M = {network.skip_count}: all hidden units, fewer than 1000000"
 
 
-def test_other_files_are_other_data(tmp_path: Path) -> None:
+def test_other_contents_are_other_data_and_other_places_are_not(tmp_path: Path) -> None:
     from test_splits import write_mnist
 
     write_mnist(tmp_path / "data")
@@ -387,8 +393,14 @@ def test_other_files_are_other_data(tmp_path: Path) -> None:
     given.certify.enabled = False
     job = jobs_of("tables", given)[0]
     before = Task(job, tmp_path, False, False).key
-    changed = next(path for path in (tmp_path / "data").rglob("*") if path.is_file())
-    os.utime(changed, ns=(1, 1))
+    (tmp_path / "data").rename(tmp_path / "moved")
+    given.data.root = str(tmp_path / "moved")
+    files = [path for path in (tmp_path / "moved").rglob("*") if path.is_file()]
+    for file in files:
+        os.utime(file, ns=(1, 1))
+    job = jobs_of("tables", given)[0]
+    assert Task(job, tmp_path, False, False).key == before
+    files[0].write_bytes(files[0].read_bytes() + b"\0")
     assert Task(job, tmp_path, False, False).key != before
 
 

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from verifier.display import count
 from verifier.errors import InputError, installing
 from verifier.experiments.budget import SECONDS, state_budget
 from verifier.experiments.config import Configuration
@@ -108,7 +109,7 @@ def run_experiment(
     fresh : bool, optional
         Discard finished runs and checkpoints.
     say : callable, optional
-        Told the budget before the first run begins, if there is one.
+        Told, before the first run begins, how many kept ones do not count, and the budget, if there is one.
 
     Returns
     -------
@@ -133,6 +134,10 @@ def run_experiment(
             _discard(tasks)
         work = Resumable[Task, Kept](tasks, ledger)
         work.take_over(Kept, usable)
+        done = ledger.done()
+        names = set(done.values())
+        if again := sum(task.name in names and task.key not in done for task in work.remaining):
+            say(f"To be made again: {count(again, 'run')} of other sources, versions, data or settings.")
         budget = _budget(configuration, work, tasks, workers, folder, say)
         left = _in_turn(work.remaining, budget)
         spent = sum(kept.run.seconds for kept in work.records.values()) / width_of(workers)

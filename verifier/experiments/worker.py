@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import torch
 from safetensors.torch import save
@@ -101,7 +100,7 @@ def run_key(job: PlannedRun) -> str:
     networks, training, certify = job.networks, job.training, job.certify
     told: list[object] = [
         *(job.architecture, job.activation, job.skip, job.method, job.seed),
-        *(msgspec.to_builtins(job.data), _files(job)),
+        *(job.data.name, job.data.train, job.data.test, _files(job)),
         *(networks.skip_units, networks.width, networks.gain.get(job.activation, 1.0)),
         *(certify.enabled, certify.target, certify.max_bits, certify.rank_seconds),
         *(certify.entries, certify.evaluations),
@@ -113,11 +112,16 @@ def run_key(job: PlannedRun) -> str:
     return job_key(str(torch.__version__), told)
 
 
-def _files(job: PlannedRun) -> list[tuple[str, int, int]]:
-    """Sizes and times of the data's files: other files are other data."""
+def _files(job: PlannedRun) -> list[tuple[str, str | None]]:
+    """Names and contents of the data's files, wherever they lie: other contents are other data."""
     root = None if job.data.root is None else Path(job.data.root)
-    found = [(file.name, file.stat()) for file in files_of(job.data.name, root)]
-    return [(name, status.st_size, status.st_mtime_ns) for name, status in found]
+    return [(file.name, _content(file, file.stat().st_mtime_ns)) for file in files_of(job.data.name, root)]
+
+
+@lru_cache(maxsize=64)
+def _content(file: Path, changed: int) -> str | None:
+    """The digest of a file that was changed last at that time; many runs read the same ones."""
+    return file_digest(file)
 
 
 def _joined(*words: str) -> str:

@@ -180,6 +180,11 @@ class Ledger:
             rows = self._connection.execute("SELECT key, record FROM cases WHERE record IS NOT NULL")
             return {key: msgspec.msgpack.decode(record, type=kind) for key, record in rows if key in wanted}
 
+    def done(self) -> dict[str, str]:
+        """The names of all jobs that are done, by key: also those with other sources, versions, data or settings."""
+        with _said(self.path):
+            return dict(self._connection.execute("SELECT key, name FROM cases WHERE record IS NOT NULL"))
+
     def absorb(self, *, take: bool = True) -> None:
         """Take over the records of the shards beside this ledger that are finished, each run of a shard once.
 
