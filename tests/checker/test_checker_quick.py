@@ -2,6 +2,7 @@
 
 from fractions import Fraction as F
 from random import Random
+from time import process_time
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from verifier.checker.claims import RankClaim
 from verifier.checker.common import Exact, precision
 from verifier.checker.features import Features
 from verifier.checker.network import cut_blocks
-from verifier.checker.products import multiply, multiply_plain, ones, short_factor
+from verifier.checker.products import multiply, multiply_plain, multiply_tall, ones, shape, short_factor
 from verifier.checker.rounding import largest_error, largest_error_plain
 
 
@@ -80,10 +81,10 @@ RADII = {
 @pytest.mark.usefixtures("always_quick")
 def test_quick_products_contain_the_truth(scale, radii):
     random = Random(f"{scale} {radii}")
-    for shape in ((1, 1, 1), (1, 9, 1), (1, 4, 7), (6, 1, 3), (5, 8, 4)):
+    for sides in ((1, 1, 1), (1, 9, 1), (1, 4, 7), (6, 1, 3), (5, 8, 4)):
         for weight_scale in (-500, 0, 1, 5, 400):
             for bits in (32, 54, 64):
-                check_product(random, shape, scale, RADII[radii], weight_scale, bits)
+                check_product(random, sides, scale, RADII[radii], weight_scale, bits)
 
 
 @pytest.mark.usefixtures("always_quick")
@@ -114,6 +115,32 @@ def test_small_products_and_long_numbers_are_arb_s_own(rows, inner, columns, bit
         left, right = ones(rows, inner) / 3, short_factor(ones(inner, columns) / 7)
         quick, plain = multiply(left, right), multiply_plain(left, right)
         assert quick.contains(plain) and plain.contains(quick)
+
+
+@pytest.mark.parametrize("rows", [1, 7, products.TALL - 1, products.TALL])
+@pytest.mark.parametrize("bits", [53, 200])
+def test_rows_of_zeros_change_no_row(rows, bits):
+    left, truth = planted(Random(rows), rows, 9, 0, RADII["mixed"])
+    right, other = planted(Random(bits), 9, 11, 3, RADII["narrow"])
+    with precision(bits):
+        found = multiply_tall(left, right)
+    assert shape(found) == (rows, 11)
+    for (i, j), line in zip(np.ndindex(rows, 11), found.entries(), strict=True):
+        assert inside(line, sum(truth[i][k] * other[k][j] for k in range(9)))
+
+
+def test_few_rows_of_a_large_product_are_as_quick_as_many():
+    """Arb alone takes ten times as long for half as many rows."""
+    factor = short_factor(Exact(fmpz_mat(400, 1000, [k % 8191 for k in range(400 * 1000)]), -16, 13).balls())
+    seconds = {}
+    for rows in (30, products.TALL):
+        left = arb_mat(rows, 400, [arb((k % 255, -8)) for k in range(rows * 400)])
+        for way in (multiply, multiply_plain):
+            begun = process_time()
+            way(left, factor)
+            seconds[rows, way] = process_time() - begun
+    for way in (multiply, multiply_plain):
+        assert seconds[30, way] < 3 * seconds[products.TALL, way]
 
 
 @pytest.mark.usefixtures("always_quick")

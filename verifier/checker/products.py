@@ -16,7 +16,8 @@ from flint import arb, arb_mat, ctx
 from .common import precision
 
 CLASSICAL = 120  # below it, in any of its three sides, a product is fast as it is
-SHORTEST = 40  # but so few rows are enough for the quick way
+SHORTEST = 8  # but so few rows are enough for the quick way
+TALL = 61  # rows from which on FLINT multiplies matrices of integers; fewer are filled up with zeros
 LARGEST = (0, 4, 10)  # the entries that the quick way takes are at most 2 to one of these
 # bits that S has beyond those of the working precision; up to this one both M and S are integers of one word
 GUARD, SHORT = 6, 54
@@ -105,12 +106,22 @@ def multiply(left: arb_mat, right: Factor) -> arb_mat:
         return multiply_plain(left, right)
     short, sums, lost = right.short
     reach = sums * error + ones(1, sums.ncols()) * (left.ncols() * largest * lost)
-    return middle * short + ones(left.nrows(), 1) * (reach * arb(0, 1))
+    return multiply_tall(middle, short) + ones(left.nrows(), 1) * (reach * arb(0, 1))
+
+
+def multiply_tall(left: arb_mat, right: arb_mat) -> arb_mat:
+    """Multiply as Arb does, with rows of zeros below `left` where it has so few that FLINT would take the slow way."""
+    (rows, inner), columns = shape(left), right.ncols()
+    if rows >= TALL:
+        return left * right
+    filled = arb_mat(TALL, inner, left.entries() + [arb(0)] * ((TALL - rows) * inner))
+    return arb_mat(rows, columns, (filled * right).entries()[: rows * columns])
 
 
 def multiply_plain(left: arb_mat, right: Factor) -> arb_mat:
     """Multiply balls as Arb does."""
-    return left * right.matrix
+    large = left.nrows() >= SHORTEST and min(shape(right.matrix)) > CLASSICAL
+    return multiply_tall(left, right.matrix) if large else left * right.matrix
 
 
 def common_radius(distance: arb_mat) -> arb | None:
