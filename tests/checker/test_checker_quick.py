@@ -227,6 +227,11 @@ def test_blocks_are_a_partition(samples, jobs, monkeypatch):
             blocks = cut_blocks(net, labels, jobs, bits, others)
             assert sorted(sample for block in blocks for sample in block) == list(range(samples))
             assert max(map(len, blocks)) <= max(1, rows), "balls of more digits, fewer of them"
+        larger = cut_blocks(net, labels, jobs, 64, 0, 72_000)
+        assert sorted(sample for block in larger for sample in block) == list(range(samples))
+        assert max(map(len, larger)) <= max(1, 2000 // units)
+        if samples > 2000 // units:
+            assert max(map(len, larger)) > 1000 // units, "beside 72,000 numbers there may be twice as many"
 
 
 @pytest.mark.parametrize("size", [0, F(1, 4), F(1, 2), F(1, 2) + F(1, 2**14), F(51, 100), 7])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from verifier.certificate.size import BLOCK_BALLS, Size
@@ -44,6 +45,8 @@ BASE, PER_NUMBER, PER_BALL, PER_INPUT, PER_CLASS = 3 * 10**8, 64, 450, 56, 24
 """Bytes: an idle checker; a number while it is read; a ball of a block of samples, in all its forms; a held number; a
 class of a sample in a window.
 """
+WORDS_OF_TWO_BALLS = 36
+"""For each so many numbers of a right inverse a block may have one ball more."""
 STORED_WHOLE, WHOLE_BITS, PER_WHOLE = ((15, 2), (31, 4)), 62, 52
 """Bits of a right inverse's integers with their bytes in the file; bytes of one of up to so many bits while it is read.
 """
@@ -294,7 +297,8 @@ def _memory(claims: Sequence[StatedClaim], size: Size) -> int:
         held += PER_INPUT * size.weights * (2 if moves or everywhere else 1) + 16 * n * d
         held += PER_NUMBER * m * classes * matrices
     if moves or everywhere or S in kinds or any(kind.swept for kind in kinds):
-        rows = max(1, min(n, BLOCK_BALLS // size.widest))
+        stays = max((prod(claim["right_inverse"]["shape"]) for claim in claims if "right_inverse" in claim), default=0)
+        rows = max(1, min(n, max(BLOCK_BALLS, stays // WORDS_OF_TWO_BALLS) // size.widest))
         peak = max(peak, PER_BALL * rows * size.widest * (4 if moves else 1))
     for claim in claims:
         if "right_inverse" in claim:

@@ -238,7 +238,8 @@ def sweep(network: SimpleNamespace, claims: list[Claim], labels: list[int], jobs
         with precision(bits):
             features = Features(network)
             while group:
-                blocks = cut_blocks(network, labels, jobs, bits, max(claim.entries for claim in group))
+                others, held = max(claim.entries for claim in group), max(claim.held for claim in group)
+                blocks = cut_blocks(network, labels, jobs, bits, others, held)
                 look_through(features, group, blocks, jobs)
                 group = [claim for claim in group if claim.again()]
 

@@ -70,6 +70,8 @@ def two_norm(x: fmpz_mat, bound: arb, products: int) -> arb:
 class SweptClaim:
     """One claim that takes all rows of Psi, and merges what it took."""
 
+    held = 0  # numbers that it holds in memory
+
     def again(self) -> bool:
         """Return whether it begins anew, and must see all rows once more."""
         return False
@@ -93,6 +95,7 @@ class RankClaim(SweptClaim):
         numbers, exponent, _ = arrays.numbers(raw.right_inverse, self.used, samples)
         shift, self.scale = max(0, exponent), max(0, -exponent)  # X = 2^-scale X_int
         numbers = [number << shift for number in numbers] if shift else numbers
+        self.held = len(numbers)
         self.inverse, self.norms = fmpz_mat(self.used, samples, numbers), norms(numbers, samples)
         self.error = arb(0)  # the e of |2^k Psi_ij - a_ij| <= e
         self.residual: Norms = (0, 0, [0] * samples)  # the norms of E

@@ -133,15 +133,18 @@ def increasing(numbers: list[int]) -> bool:
     return all(map(lt, numbers, numbers[1:]))
 
 
-def cut_blocks(network: SimpleNamespace, labels: list[int], jobs: int, bits: int, others: int = 0) -> list[list[int]]:
+def cut_blocks(
+    network: SimpleNamespace, labels: list[int], jobs: int, bits: int, others: int = 0, held: int = 0
+) -> list[list[int]]:
     """Cut the samples, ordered by their labels, into blocks that are evaluated together.
 
-    The balls of a block, of so many bits and `others` more for each sample, fit into BLOCK_WORDS, or it has one sample.
+    The balls of a block, of so many bits and `others` more for each sample, fit into BLOCK_WORDS, or into half the room
+    of the `held` numbers that stay in memory, or it has one sample.
 
     Guarantee: every sample is in exactly one block.
     """
     widest = max(network.units, network.widest, others)
-    count = -(-network.samples // max(1, BLOCK_WORDS // (widest * (BALL_WORDS + words(bits)))))
+    count = -(-network.samples // max(1, max(BLOCK_WORDS, held // 2) // (widest * (BALL_WORDS + words(bits)))))
     rows = -(-network.samples // (-(-count // jobs) * jobs))  # equal blocks, as many for each process
     ordered = sorted(range(network.samples), key=labels.__getitem__)
     return [ordered[start : start + rows] for start in range(0, len(ordered), rows)]
