@@ -118,10 +118,12 @@ def test_small_products_and_long_numbers_are_arb_s_own(rows, inner, columns, bit
 
 
 @pytest.mark.parametrize("rows", [1, 7, products.TALL - 1, products.TALL])
-@pytest.mark.parametrize("bits", [53, 200])
-def test_rows_of_zeros_change_no_row(rows, bits):
-    left, truth = planted(Random(rows), rows, 9, 0, RADII["mixed"])
-    right, other = planted(Random(bits), 9, 11, 3, RADII["narrow"])
+@pytest.mark.parametrize(
+    ("bits", "radii"), [(53, ("mixed", "none")), (53, ("none", "mixed")), (200, ("one wide", "mixed"))]
+)
+def test_rows_of_zeros_change_no_row(rows, bits, radii):
+    left, truth = planted(Random(rows), rows, 9, 0, RADII[radii[0]])
+    right, other = planted(Random(bits), 9, 11, 3, RADII[radii[1]])
     with precision(bits):
         found = multiply_tall(left, right)
     assert shape(found) == (rows, 11)

@@ -1129,6 +1129,16 @@ MUTANTS = {
         "rank:separating_layers boolean 1",
         "rank:separating_layers negation 0",
     ),
+    "checker/test_checker_quick.py::test_rows_of_zeros_change_no_row": (
+        "checker/products:multiply_tall middle 3",
+        "checker/products:multiply_tall middle 4",
+        "checker/products:multiply_tall middle 15",
+        "checker/products:multiply_tall subscript 1",
+        "checker/products:multiply_tall term 12",
+    ),
+    "checker/test_checker_quick.py::test_few_rows_of_a_large_product_are_as_quick_as_many": (
+        "checker/products:multiply_tall decided 0",
+    ),
     "checker/test_checker_quick.py::test_the_quick_way_is_taken_and_pays_for_every_rounding": (
         "checker:multiply term 6",
         "checker:multiply term 7",
