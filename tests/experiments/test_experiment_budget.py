@@ -122,6 +122,8 @@ def test_what_an_estimate_adds_up(tmp_path: Path) -> None:
     assert estimate(once, costs) == budget.PRODUCTS * 100 * 100 * 200
     assert estimate(thrice, costs) == 3 * estimate(once, costs)
     assert estimate(once, replace(costs, columns=50)) == 0.0  # M < N
+    deep = replace(NOTHING, layers=150, hidden=10**6)  # by Arb at the end only, and no certificate
+    assert estimate(once, deep) == 0.0 and estimate(thrice, deep) == budget.ARB_SECONDS * 100 * 10**6
 
 
 def write_images(root: Path, train: int, tests: int) -> None:

@@ -223,6 +223,8 @@ def estimate(task: Task, of: Probe) -> float:
     proof = ENCLOSURES * of.samples * of.row + PASSES * of.passing
     if of.samples <= of.columns and held:
         proof += PRODUCTS * of.samples**2 * of.columns * of.multiplication
-    if of.layers > SHALLOW and held and (evaluations <= section.evaluations or task.certificate):
-        proof += ARB_SECONDS * evaluations
-    return total + proof * (1 + task.certificate + task.start)
+    affordable = evaluations <= section.evaluations
+    written = task.certificate and affordable and held
+    long = ARB_SECONDS * evaluations if of.layers > SHALLOW and held else 0.0
+    at_end = proof * (1 + written) + long * ((affordable or task.certificate) + written)
+    return total + at_end + (proof + long * affordable) * task.start
