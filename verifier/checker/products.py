@@ -16,8 +16,8 @@ from flint import arb, arb_mat, ctx
 from .common import precision
 
 CLASSICAL = 120  # below it, in any of its three sides, a product is fast as it is
-SHORTEST = 8  # but so few rows are enough for the quick way
-TALL = 61  # rows from which on FLINT multiplies matrices of integers; fewer are filled up with zeros
+SHORTEST = 40  # but so few rows are enough for the quick way
+FEWEST, TALL = 8, 61  # from TALL rows on FLINT multiplies matrices of integers; FEWEST or more are filled up with zeros
 LARGEST = (0, 4, 10)  # the entries that the quick way takes are at most 2 to one of these
 # bits that S has beyond those of the working precision; up to this one both M and S are integers of one word
 GUARD, SHORT = 6, 54
@@ -120,7 +120,7 @@ def multiply_tall(left: arb_mat, right: arb_mat) -> arb_mat:
 
 def multiply_plain(left: arb_mat, right: Factor) -> arb_mat:
     """Multiply balls as Arb does."""
-    large = left.nrows() >= SHORTEST and min(shape(right.matrix)) > CLASSICAL
+    large = left.nrows() >= FEWEST and min(shape(right.matrix)) > CLASSICAL
     return multiply_tall(left, right.matrix) if large else left * right.matrix
 
 
