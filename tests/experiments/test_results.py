@@ -359,6 +359,7 @@ def test_hostile_text_changes_no_element(text: str) -> None:
     assert "[bold]$" in shown if text.startswith("[bold]") else True
 
 
+@pytest.mark.thorough
 def test_hostile_names_become_harmless_file_names(tmp_path: Path) -> None:
     odd = {"architecture": "../../etc/passwd", "activation": "<b>$x", "data": "a/b"}
     runs = [run(epochs=curve(True, 0), path=PATH, **odd)]

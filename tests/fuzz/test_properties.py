@@ -95,7 +95,7 @@ XOR = fuzz.Specimen(
 TIED = replace(XOR, u=np.zeros(15))
 
 
-@pytest.mark.parametrize("name", one_in(2, PROPERTIES))
+@pytest.mark.parametrize("name", one_in(4, PROPERTIES))
 def test_the_property_holds(name: str) -> None:
     entry = PROPERTIES[name]
     found = fuzz.search(

@@ -10,8 +10,8 @@ from mutation.breaking import outcome
 from mutation.mutants import MUTANTS
 from mutation.operators import OPERATORS, Mutant, applications, definition
 
-EVERYDAY, SAMPLE = 8, 20
-"""So many are tried whenever the tests run, in some 25 s."""
+EVERYDAY, SAMPLE = 5, 20
+"""So many are tried whenever the tests run, in some seconds."""
 
 
 def located(line: str) -> Mutant:

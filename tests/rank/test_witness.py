@@ -47,7 +47,7 @@ def certified(result, source, network, tmp_path, *, generic=True):
 
 
 @pytest.mark.parametrize(
-    "name", one_in(2, [*(a.name for a in catalogue()), "2*tanh(t)+1", "tanh(t)-1", "tanh(t)+atan(t)/3"])
+    "name", one_in(3, [*(a.name for a in catalogue()), "2*tanh(t)+1", "tanh(t)-1", "tanh(t)+atan(t)/3"])
 )
 @pytest.mark.parametrize("links", [0, pytest.param(2, marks=pytest.mark.thorough)])
 def test_the_catalogue(name, links, tmp_path):

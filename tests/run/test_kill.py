@@ -125,6 +125,7 @@ def test_killed_many_times(jobs: int, tmp_path: Path) -> None:
     print(f"jobs {jobs}: {experiment.kills} kills in {len(experiment.again)} runs, {again} executions of cases in vain")
 
 
+@pytest.mark.thorough
 def test_workers_end_with_the_process_that_they_work_for(tmp_path: Path) -> None:
     """Killed alone, so that nobody tells the workers."""
     heavy = SEVERAL.replace("width = 8", "width = 300").replace('path = "line.csv"', 'name = "digits"\nsamples = 200')
