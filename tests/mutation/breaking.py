@@ -98,5 +98,5 @@ def _run(loader: _Loader | None, tests: Sequence[str], seconds: float) -> int:
     os.environ["LEAST_SEEDS"] = str(SEEDS)
     if loader is not None:
         sys.meta_path.insert(0, _Finder(loader))
-    arguments = ["-x", "-q", "--tb=no", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    arguments = ["-x", "-q", "--tb=no", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not slow"]
     return int(pytest.main([*arguments, *(str(TESTS / test) for test in tests)]))
