@@ -12,8 +12,8 @@ import pytest
 
 from verifier.experiments.architectures import build, connected
 from verifier.experiments.baseline import ENOUGH, SAMPLED_ROWS, interpolate, solve
-from verifier.experiments.features import feature_blocks, rows_at_a_time
-from verifier.network.forward import approx_features
+from verifier.experiments.features import feature_blocks
+from verifier.network.forward import approx_features, rows_at_a_time
 
 CLASSES = 3
 
@@ -134,11 +134,11 @@ def test_interpolation_is_least_norm() -> None:
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_blocks_of_a_network_are_its_features(keep: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from verifier.experiments import features
+    from verifier.network import forward
 
     shape = (1, 8, 8)
     network = connected(build("vgg11", shape, 40, "sigmoid", 0.1), shape, 40, 0)
-    monkeypatch.setattr(features, "BLOCK_BYTES", 10 * features.BLOCK_BYTES // (10 * rows_at_a_time(network)) * 6)
+    monkeypatch.setattr(forward, "BLOCK_BYTES", forward.BLOCK_BYTES // rows_at_a_time(network) * 6)
     random = np.random.default_rng(5)
     u, inputs = random.standard_normal(network.parameter_count), random.random((40, 64))
     blocks = feature_blocks(network, u, inputs, keep=keep)

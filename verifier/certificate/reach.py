@@ -15,7 +15,7 @@ import sympy
 
 from verifier.balls.exact import Dyadic
 from verifier.certificate.node_schema import MAX_NODES
-from verifier.network.forward import approx_nodes
+from verifier.network.forward import approx_nodes, rows_at_a_time
 from verifier.network.network import Array, Network
 from verifier.network.nodes import Map
 from verifier.statements.claims.claim import MAX_AXES, MAX_EXPONENT
@@ -81,10 +81,13 @@ def out_of_reach(network: Network, u: Array, inputs: Array) -> str | None:
     }
     if not overflowing:
         return None
-    with np.errstate(all="ignore"):
-        arguments = approx_nodes(network, u, inputs, {node.reads[0] for node in overflowing.values()})
+    sources = {node.reads[0] for node in overflowing.values()}
+    largest = dict.fromkeys(sources, 0.0)
+    for start in range(0, len(inputs), step := rows_at_a_time(network)):
+        for source, arguments in approx_nodes(network, u, inputs[start : start + step], sources).items():
+            largest[source] = float(np.maximum(largest[source], np.abs(arguments).max()))  # NaN stays
     for index, node in overflowing.items():
-        largest = np.abs(arguments[node.reads[0]]).max()
-        if not largest <= PLAIN_LIMIT:
-            return f"node {index} has arguments of size {largest:.1e}, at which {node.sigma.name} overflows"
+        size = largest[node.reads[0]]
+        if not size <= PLAIN_LIMIT:
+            return f"node {index} has arguments of size {size:.1e}, at which {node.sigma.name} overflows"
     return None

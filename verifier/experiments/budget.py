@@ -168,11 +168,10 @@ def probe(job: PlannedRun) -> Probe:
     import torch
 
     from verifier.experiments.architectures import hidden_units
-    from verifier.experiments.features import rows_at_a_time
     from verifier.experiments.module import SkipNetwork
     from verifier.experiments.training import Samples, cpu_seconds, device_of, time_step
     from verifier.experiments.worker import network_of, split_of
-    from verifier.network.forward import approx_features
+    from verifier.network.forward import approx_features, rows_at_a_time
 
     torch.set_num_threads(1)
     split = split_of(job)

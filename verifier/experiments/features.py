@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from verifier.network.forward import approx_features
+from verifier.network.forward import approx_features, rows_at_a_time
 from verifier.network.network import Array, Network
 
 Blocks = Callable[[], Iterator[tuple[slice, Array]]]
 """One pass over Psi: rows, and their features, (rows, M)."""
 
-BLOCK_BYTES: Final = 256 * 2**20
-"""What the layers of a block may take."""
 KEPT_BYTES: Final = 2**30
 """A Psi that takes no more than this is kept between passes."""
 
@@ -51,15 +48,3 @@ def feature_blocks(network: Network, u: Array, inputs: Array, *, keep: bool = Tr
         kept[:] = made
 
     return blocks
-
-
-def rows_at_a_time(network: Network) -> int:
-    """How many samples' layers fit into `BLOCK_BYTES`, at least one."""
-    entries = network.dimension + network.skip_count
-    largest = 0
-    for index, (layer, shape) in enumerate(zip(network.layers, network.shapes, strict=True)):
-        entries += math.prod(shape)
-        if layer.kernel:  # every position reads a window of its own copy
-            channels = sum(s[0] for s in network.source_shapes(index))
-            largest = max(largest, math.prod(shape[1:]) * channels * math.prod(layer.kernel))
-    return max(1, BLOCK_BYTES // (8 * (entries + largest)))

@@ -8,14 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import Final
 
 import numpy as np
 
 from verifier.network.arithmetic import Arithmetic, Geometry, Places
 from verifier.network.network import Array, Network
+from verifier.network.nodes import Affine
 from verifier.network.windows import Shape
 from verifier.sigma.activations import Activation
 from verifier.sigma.kernels import approx_numpy_kernel
+
+BLOCK_BYTES: Final = 256 * 2**20
+"""What the layers of a block of samples may take."""
 
 
 class FloatArithmetic(Arithmetic[Array]):
@@ -217,8 +222,27 @@ def approx_features(network: Network, u: Array, inputs: Array) -> Array:
     NetworkError
         U has another length.
     """
-    values = network.evaluate(FloatArithmetic(network.views(u), inputs))
-    return np.ascontiguousarray(gathered(network, values, len(inputs)))
+    views, step = network.views(u), rows_at_a_time(network)
+    if len(inputs) <= step:
+        values = network.evaluate(FloatArithmetic(views, inputs))
+        return np.ascontiguousarray(gathered(network, values, len(inputs)))
+    psi = np.empty((len(inputs), network.skip_count))
+    for start in range(0, len(inputs), step):
+        some = inputs[start : start + step]
+        psi[start : start + step] = gathered(network, network.evaluate(FloatArithmetic(views, some)), len(some))
+    return psi
+
+
+def rows_at_a_time(network: Network) -> int:
+    """How many samples' values fit into `BLOCK_BYTES`, at least one."""
+    shapes = network.node_shapes
+    held = sum(math.prod(shape) for shape, varies in zip(shapes, network.varies, strict=True) if varies)
+    copied = 0
+    for node in network.nodes:
+        if isinstance(node, Affine):
+            windows = node.geometry([shapes[index] for index in node.reads]).windows
+            copied = max(copied, 0 if windows is None else windows.size)  # every position reads a copy of its own
+    return max(1, BLOCK_BYTES // (8 * (held + network.skip_count + copied)))
 
 
 def gathered(network: Network, values: dict[int, Array], samples: int) -> Array:
