@@ -27,9 +27,21 @@ if not callable(providers._get_local_constants):
 providers._get_local_constants = lambda: providers._local_constants
 
 
+OF_FEW = ("torch", "onnx", "zoo", "browser", "notebooks", "coq", "gpu")
+"""Markers that a file names where it uses them; helpers give others, too."""
+
+
 def pytest_addoption(parser):
     """Take how many cases of each test are enough, for other versions of the libraries."""
     parser.addoption("--first", type=int, metavar="K", help="of each test run the first K cases")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """With ``-m NAME`` do not import the files that cannot have it: importing all of them takes longer than they do."""
+    word = config.getoption("markexpr")
+    if word not in OF_FEW or not collection_path.name.startswith("test_") or collection_path.suffix != ".py":
+        return None
+    return True if word not in collection_path.read_text("utf-8") else None
 
 
 @pytest.hookimpl(trylast=True)  # what a marker leaves out does not count

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeVar, get_args
 
 from flint import ctx
-from threadpoolctl import threadpool_limits
 
 from verifier.balls.binary64.backend import Backend, numpy_backend
 from verifier.balls.binary64.canary import between_canaries
+from verifier.balls.binary64.pools import pools
 from verifier.balls.feature_enclosure import use_threads
 from verifier.certificate.limits import Limits
 from verifier.errors import CaseError, InputError, nearest, one_line
@@ -130,7 +130,7 @@ def at_most_threads(count: int | None = None) -> Iterator[None]:
     before = ctx.threads
     use_threads(count or os.cpu_count() or 1)
     try:
-        with threadpool_limits(count or BLAS_THREADS):
+        with pools().limit(limits=count or BLAS_THREADS):
             yield
     finally:
         use_threads(before)

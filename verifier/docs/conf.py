@@ -42,6 +42,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+autodoc_use_type_comments = False  # there are none, and every function would be parsed for them
 autodoc_mock_imports = ["torch"]  # pages are built without it
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 88

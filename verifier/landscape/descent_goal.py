@@ -16,7 +16,7 @@ import scipy.linalg
 import scipy.optimize
 from numpy.typing import NDArray
 
-from verifier.balls.binary64.products import as_many_threads
+from verifier.balls.binary64.pools import as_many_threads
 from verifier.landscape.separate import QUIETLY, Array
 
 WORK = 1e9

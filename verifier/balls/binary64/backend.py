@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.balls.binary64.pools import blas_threads
 from verifier.balls.binary64.products import (
     LINE,
     WORD,
@@ -25,7 +26,6 @@ from verifier.balls.binary64.products import (
     Products,
     Signature,
     address,
-    blas_threads,
     laid_out,
     spot_check,
     spot_check_stack,

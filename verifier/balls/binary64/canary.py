@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
 from verifier.balls.binary64.backend import EMULATION, Backend, NotEnclosed
 from verifier.balls.binary64.exact_products import PROBE, layouts, subnormal_products, tests
+from verifier.balls.binary64.pools import pools
 from verifier.balls.binary64.products import Products, Shape3, Signature
 from verifier.balls.binary64.rounding import CHECKS, elementwise, halving_in_threads
 from verifier.display import Judged
@@ -253,7 +253,7 @@ def _pools() -> tuple[str, ...]:
     """Thread pools of native libraries, without their paths."""
     return tuple(
         sorted(
-            f"{pool['internal_api']} {pool.get('version')}, {pool['num_threads']} threads" for pool in threadpool_info()
+            f"{pool['internal_api']} {pool.get('version')}, {pool['num_threads']} threads" for pool in pools().info()
         )
     )
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.backend import WRONG_PRODUCT, Backend
+from verifier.balls.binary64.pools import as_many_threads
 from verifier.balls.binary64.products import (
     LINE,
     WORD,
@@ -29,7 +30,6 @@ from verifier.balls.binary64.products import (
     Signature,
     Use,
     address,
-    as_many_threads,
 )
 from verifier.balls.binary64.rounding import FLUSHED, Bits, mismatch, show
 
@@ -128,13 +128,7 @@ class Problem:
 
     def _side(self, count: int, stream: int) -> tuple[Integers, Integers]:
         """Rows of U, shape (count, 2), with their exponents d; or columns of W, with f."""
-        generator = np.random.PCG64([self.k, self.spread, int(self.twin), 0 if self.twin else stream])
-        raw = np.asarray(generator.random_raw(count * (RANK + 1)), dtype=np.uint64).reshape(count, RANK + 1)
-        exponents = _exponents(raw[:, RANK], OUTER)
-        exponents[:2] = (-OUTER, OUTER)[: len(exponents)]
-        integers = _signed(raw[:, :RANK], self.outer)
-        integers[:, 1:] &= ~1  # one odd number times odd ones and even ones: what they sum up to is odd
-        return integers, exponents
+        return _drawn((self.k, self.spread, int(self.twin), 0 if self.twin else stream), count, self.outer)
 
     def left(self, m: int) -> Floats:
         """The left operand A, shape (m, k)."""
@@ -164,6 +158,19 @@ class Problem:
                 found = int(got.view(np.uint64)[at])
                 return f"entry ({start + at[0]}, {at[1]}): expected {show(int(want[at]))}, got {show(found)}"
         return ""
+
+
+@functools.lru_cache(maxsize=8)  # the canary's layouts ask for the same ones again and again
+def _drawn(seed: tuple[int, ...], count: int, bits: int) -> tuple[Integers, Integers]:
+    """Integers of so many bits, shape (count, 2), and exponents; neither can be written to."""
+    raw = np.asarray(np.random.PCG64(seed).random_raw(count * (RANK + 1)), dtype=np.uint64).reshape(count, RANK + 1)
+    exponents = _exponents(raw[:, RANK], OUTER)
+    exponents[:2] = (-OUTER, OUTER)[: len(exponents)]
+    integers = _signed(raw[:, :RANK], bits)
+    integers[:, 1:] &= ~1  # one odd number times odd ones and even ones: what they sum up to is odd
+    for each in (integers, exponents):
+        each.setflags(write=False)
+    return integers, exponents
 
 
 def _outer(left: Floats, right: Floats) -> Floats:

@@ -18,14 +18,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from verifier.balls.binary64.bounds import TINY, gamma, upper
 
@@ -178,26 +176,6 @@ def address(matrix: Array) -> int:
     if isinstance(matrix, np.ndarray):
         return int(matrix.__array_interface__["data"][0])
     return int(getattr(getattr(matrix, "data", None), "ptr", 0))
-
-
-@functools.cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
-
-
-def blas_threads() -> int:
-    """Threads of the native BLAS now in force, the largest of several; 0 if there is none."""
-    return max((int(pool.num_threads) for pool in _controller().lib_controllers), default=0)
-
-
-@contextmanager
-def as_many_threads(threads: int) -> Iterator[None]:
-    """Let the native BLAS use so many threads, if another number is in force."""
-    if threads in (0, blas_threads()):
-        yield
-        return
-    with _controller().limit(limits=threads):
-        yield
 
 
 @functools.lru_cache(maxsize=32)

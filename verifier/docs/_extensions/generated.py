@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,7 @@ def shorten(
     return texts[0], texts[1]
 
 
+@cache
 def origins(module: str) -> dict[str, str]:
     """Return the names that a module imports from others of the package, each with its dotted origin."""
     path = PACKAGE.joinpath(*module.split(".")[1:])
@@ -142,13 +144,10 @@ def origins(module: str) -> dict[str, str]:
 
 def settle(app: Sphinx, doctree: nodes.document) -> None:
     """Let a short name in a signature mean what it means in its module: `Interval`, `Known`, `Problem` exist twice."""
-    known: dict[str, dict[str, str]] = {}
     for link in doctree.findall(addnodes.pending_xref):
         module, target = link.get("py:module") or "", link.get("reftarget", "")
         if link.get("refdomain") == "py" and module.startswith("verifier") and "." not in target:
-            if module not in known:
-                known[module] = origins(module)
-            link["reftarget"] = known[module].get(target, target)
+            link["reftarget"] = origins(module).get(target, target)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
