@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 import verifier.run
 from verifier.certificate.writer import CertificateBuilder
 from verifier.landscape.escape import prove_escape
+from verifier.landscape.escape_kinds import Escape
 from verifier.landscape.escape_separate import prove_gateway
+from verifier.problem import Problem
 from verifier.run.case import read_case
 from verifier.run.case_problem import case_problem
 
@@ -29,19 +32,33 @@ STARTS = {
 }
 
 
+@functools.cache
+def start(case: str) -> Problem:
+    return case_problem(read_case(QUICK / f"{case}.toml"))
+
+
+@functools.cache
+def escape(case: str, label: str) -> Escape:
+    """The escape of a kind from a case's start, which two test modules look at."""
+    at = start(case)
+    found = prove_escape(at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=(label,))
+    assert found.escape is not None, found.reason
+    return found.escape
+
+
+def builder_at(at: Problem) -> CertificateBuilder:
+    return CertificateBuilder(at.rows, at.network, at.u, with_labels=True)
+
+
 def write_escapes(folder: Path) -> dict[str, Path]:
     """A certificate of each kind of escape, and one of E4's hypotheses alone."""
     written = {}
     for name, (case, label) in STARTS.items():
-        at = case_problem(read_case(QUICK / f"{case}.toml"))
-        found = prove_escape(
-            at.network, at.u, at.v, at.rows.inputs, at.rows.labels, at.rows.multiplicities, order=(label,)
-        )
-        assert found.escape is not None, found.reason
-        builder = CertificateBuilder(at.rows, at.network, at.u, with_labels=True)
-        builder.add_escape(found.escape)
+        builder = builder_at(start(case))
+        builder.add_escape(escape(case, label))
         written[name] = builder.write(folder / f"{name}.json")
-    only = CertificateBuilder(at.rows, at.network, at.u, with_labels=True)
+    at = start(STARTS["E4"][0])
+    only = builder_at(at)
     only.add_gateway(prove_gateway(at.network, at.rows.inputs))
     written["gateway"] = only.write(folder / "gateway.json")
     return written

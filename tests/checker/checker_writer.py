@@ -15,7 +15,11 @@ __all__ = ["Builder", "dyadic", "pack", "write"]
 
 def flatten(nested):
     """List the entries of nested lists or tuples in C order."""
-    return [x for part in nested for x in flatten(part)] if isinstance(nested, list | tuple) else [nested]
+    if not isinstance(nested, list | tuple):
+        return [nested]
+    if nested and not isinstance(nested[0], list | tuple):
+        return list(nested)
+    return [x for part in nested for x in flatten(part)]
 
 
 class Builder:
@@ -31,11 +35,11 @@ class Builder:
 
     def exact(self, nested, shape=None):
         """One integer term with a common exponent."""
-        values = [Fraction(v) for v in flatten(nested)]
+        values = [Fraction(v) if isinstance(v, float) else v for v in flatten(nested)]
         power = max(v.denominator.bit_length() - 1 for v in values)
         assert all((1 << power) % v.denominator == 0 for v in values)
         shape = shape or shape_of(nested)
-        name = self.tensor([int(v * (1 << power)) for v in values], "I64", shape)
+        name = self.tensor([v.numerator * ((1 << power) // v.denominator) for v in values], "I64", shape)
         return {"shape": list(shape), "terms": [{"tensor": name, "exponent": -power}]}
 
     def floats(self, nested, dtype="F64"):
@@ -156,7 +160,9 @@ def write(folder: Path, document, arrays: bytes, fix=True, name="c.json"):
     """Write both files (with the right size and hash unless `fix` is false)."""
     if fix:
         document["arrays"] |= {"bytes": len(arrays), "sha256": hashlib.sha256(arrays).hexdigest()}
-    (folder / "c.safetensors").write_bytes(arrays)
     path = folder / name
+    for old in (folder / "c.safetensors", path):
+        old.unlink(missing_ok=True)  # a file that is cut to nothing and written again waits for the disk
+    (folder / "c.safetensors").write_bytes(arrays)
     path.write_text(document if isinstance(document, str) else json.dumps(document))
     return path

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import mpmath
 from checker_writer import write
+from flint import arb
 
 from verifier.checker.certificate import check_file
+
+
+def exact_ball(number):
+    """Return the ball that is an mpmath number."""
+    if not mpmath.isfinite(number):
+        return arb(mpmath.nstr(number))
+    sign, mantissa, exponent, _ = mpmath.mpf(number)._mpf_
+    return arb(((-1) ** sign * int(mantissa), exponent))
 
 
 def check(tmp_path, builder, document, jobs=1):

@@ -3,10 +3,12 @@
 import math
 import re
 from fractions import Fraction as F
+from functools import cache
 from random import Random
 
 import mpmath
 import pytest
+from checking import exact_ball
 from flint import arb, fmpq
 
 from verifier.checker.analytic import by_ends
@@ -54,22 +56,25 @@ NAMES = {
 NAMES |= {"Abs": abs, "Max": max, "Min": min}
 
 
+@cache
+def compiled(text):
+    return compile(re.sub(r"(?<![a-z])(\d+)", r"mpf(\1)", text), text, "eval")
+
+
 def truth(text, t):
     with mpmath.workdps(60):
-        return eval(
-            re.sub(r"(?<![a-z])(\d+)", r"mpf(\1)", text),
-            {**NAMES, "mpf": mpmath.mpf, "pi": +mpmath.pi, "E": +mpmath.e, "t": t},
-        )
+        return eval(compiled(text), {**NAMES, "mpf": mpmath.mpf, "pi": +mpmath.pi, "E": +mpmath.e, "t": t})
 
 
 def contains(ball, value, bits=180):
     with precision(bits):
-        return ball.overlaps(arb(mpmath.nstr(value, 50)) + arb(0, 1e-40) * (1 + abs(arb(mpmath.nstr(value, 50)))))
+        near = exact_ball(value)
+        return ball.overlaps(near + arb(0, 1e-40) * (1 + abs(near)))
 
 
 def ends(text, t, radius):
     """Return the expression's value at a few points of [t - radius, t + radius]."""
-    for step in (-1, F(-1, 2), 0, F(1, 3), 1):
+    for step in (-1, F(-1, 2), 0, F(1, 3), 1) if radius else (0,):
         point = t + radius * step
         yield truth(text, mpmath.mpf(point.numerator) / point.denominator)
 

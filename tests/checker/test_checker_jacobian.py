@@ -87,7 +87,8 @@ def test_the_jacobian_of_every_kind_is_that_of_differences(kind):
     for _ in range(4):
         network = random_graph(rng, kinds=[kind, "affine", "map"], steps=3)
         u, x = random_point(rng, network, count=2, grid=GRID)
-        found += kind in {node.kind for node in network.nodes} and compared(rng, network, u, x)
+        if kind in {node.kind for node in network.nodes}:
+            found += compared(rng, network, u, x, tried=2)
     assert found >= 1
 
 

@@ -204,7 +204,7 @@ def several_blocks(n, width, wrong):
     b = Builder()
     data = b.data([[int(i == j) for j in range(n)] for i in range(n)])
     weight = [[2 * int(i == j) for j in range(n)] for i in range(width)]
-    x = [[F(int(i == j), 2) for j in range(n)] for i in range(width)]
+    x = [[F(1, 2) if i == j else 0 for j in range(n)] for i in range(width)]
     if wrong is not None:
         weight[wrong][wrong] = F(9, 4)  # the residual is 1/8 in one row, and so is the rounding error
     claim = b.right_inverse(x, rank=n, feature_bits=1, alpha=F(1, 16), sigma=F(1))
@@ -291,7 +291,8 @@ def test_undefined_activation(activation, rule, tmp_path):
     assert outcome.rejection.rule == rule
 
 
-def large():
+@cache
+def large_once():
     """A net of 300 samples x 400 units, whose features are exact, wide enough to be cut among processes."""
     b = Builder()
     n, width = 300, 400
@@ -317,6 +318,11 @@ def large():
         },
     ]
     return b, b.document(data, [4], layers, width + 1, claims)
+
+
+def large():
+    builder, document = large_once()
+    return builder, deepcopy(document)
 
 
 def test_several_processes_agree_with_one(tmp_path):

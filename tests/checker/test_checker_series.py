@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction as F
+from functools import cache
 from random import Random
 
 import mpmath
 import pytest
+from checking import exact_ball
 from everyday import one_in
 from flint import arb
 
@@ -89,6 +91,11 @@ def escapes(rule, seed):
     scale, width = random.choice([F(1, 64), F(1), F(4)]), random.choice([F(0), F(1, 2**20), F(1, 16), F(1, 2)])
     group = [polynomial(random, scale) for _ in range(size)]
     first = F(random.randint(-8, 8), 8)
+
+    @cache
+    def at_once(s, bits):
+        return exact([value(entry, s) for entry in group])
+
     with precision(random.choice([53, 100])), mpmath.workdps(DIGITS):
         times = ball(first, first + width)
         found = compute([enclosed(entry, times, length) for entry in group])
@@ -100,7 +107,7 @@ def escapes(rule, seed):
             )
             for order in range(length):
                 for j, one in enumerate(found):
-                    at = lambda s, j=j: exact([value(entry, s) for entry in group])[j]  # noqa: E731
+                    at = lambda s, j=j: at_once(s, mpmath.mp.prec)[j]  # noqa: E731
                     number = mpmath.diff(at, t, order, h=mpmath.mpf(10) ** -12) / mpmath.factorial(order)
                     if one.c[order].is_finite() and not one.c[order].overlaps(near(number)):
                         bad.append((order, j, one.c[order], number))
@@ -110,7 +117,7 @@ def escapes(rule, seed):
 def near(number):
     """A ball around a derivative that central differences have found to some twenty digits."""
     error = (abs(number) + 1) * mpmath.mpf(10) ** -14
-    return arb(mpmath.nstr(number - error, 40)).union(arb(mpmath.nstr(number + error, 40)))
+    return exact_ball(number - error).union(exact_ball(number + error))
 
 
 @pytest.mark.parametrize("rule", RULES)
