@@ -13,6 +13,7 @@ from verifier.balls.binary64.backend import numpy_backend
 from verifier.balls.binary64.float_enclosure import FloatEnclosure
 from verifier.balls.feature_enclosure import FeatureEnclosure
 from verifier.balls.precision import working_precision
+from verifier.checker.certificate import check_file
 from verifier.network.layers import AvgPool, Conv, Dense
 from verifier.network.network import Network
 from verifier.rank import integer_arithmetic, rational
@@ -111,10 +112,11 @@ def test_the_rank_is_that_of_an_elimination_in_fractions(n, m, rank):
 @pytest.mark.parametrize(("n", "m", "dead"), [(12, 14, 5), (40, 44, 12)])
 def test_dead_units_are_refuted_in_seconds(n, m, dead):
     network, u, x = dead_relu(n, m, dead)
+    rank = fraction_rank(fractions_of(rational_features(network, u, x)))
     for features in (FloatEnclosure(network, u, x, numpy_backend()), FeatureEnclosure(network, u, x, 64)):
         found, _ = prove_rank(features)
         assert found.verdict is Verdict.REFUTED and found.label == "R6", found.reason
-        assert found.deficiency.rank_at_most == fraction_rank(fractions_of(rational_features(network, u, x)))
+        assert found.deficiency.rank_at_most == rank
         assert not any("R3" in text for text in found.attempts)
     few, _ = prove_rank(FloatEnclosure(network, u, x, numpy_backend()), max_bits=53)
     assert few.verdict is Verdict.REFUTED and few.label == "R6"
@@ -175,7 +177,7 @@ def test_rational_columns_beside_others_prove_full_rank_and_no_certificate_says_
         network.views(u)["layer1.weight"][...] = weight
         found = vf.verify(x, [0, 1], network, u)
         assert found.verdict("rank") is Verdict.PROVED
-        assert vf.check(found.write(tmp_path / "c.json")).accepted is True
+        assert check_file(str(found.write(tmp_path / "c.json")), 1).verdict == "ACCEPTED"
 
 
 @pytest.mark.parametrize("activation", ["sqrt(Max(0, t - 10))", "Max(t, 0) + exp(Max(0, t - 99)) - 1"])
@@ -185,7 +187,7 @@ def test_an_activation_that_is_rational_only_here_is_in_no_certificate(activatio
     assert not rational_activations(network)
     found = vf.verify([[-1.0], [0.0], [1.0], [2.0]], [0, 1, 0, 1], network, np.zeros(8))
     assert found.zero_loss.verdict is Verdict.REFUTED
-    assert vf.check(found.write(tmp_path / "c.json")).accepted is True
+    assert check_file(str(found.write(tmp_path / "c.json")), 1).verdict == "ACCEPTED"
 
 
 def test_numbers_that_are_too_long_for_the_checker_are_in_no_certificate(tmp_path):
@@ -194,7 +196,7 @@ def test_numbers_that_are_too_long_for_the_checker_are_in_no_certificate(tmp_pat
     u = np.full(network.parameter_count, 2.0**-300 / 3)
     network.views(u)["layer2.weight"][...] = 1.0
     found = vf.verify([[1 / 3], [2.0**-200 / 3], [3.0], [-0.7]], [0, 1, 0, 1], network, u)
-    assert vf.check(found.write(tmp_path / "c.json")).accepted is True
+    assert check_file(str(found.write(tmp_path / "c.json")), 1).verdict == "ACCEPTED"
     values = rational_features(network, u, found.data.inputs)
     assert values.rational and not values.followed
     assert found.rank.verdict is Verdict.REFUTED and found.zero_loss.verdict is Verdict.REFUTED

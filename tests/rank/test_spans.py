@@ -108,7 +108,7 @@ def test_padding_is_not_a_channel():
     assert rank(psi_oracle(net, u, x)) <= span_of_columns(net, x).rank_at_most
 
 
-@pytest.mark.parametrize("seed", one_in(2, range(40)))
+@pytest.mark.parametrize("seed", one_in(4, range(40)))
 def test_it_holds_on_random_graphs(seed):
     rng = np.random.default_rng(seed)
     kinds = [

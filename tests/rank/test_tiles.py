@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -280,6 +282,22 @@ A = np.random.default_rng(1).standard_normal((11, 17))
 CUT = cut_of(A.shape, 2, 2)
 
 
+@cache
+def made_once():
+    """What is proved of A from tiles, and the files that are then there."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = proved(Path(folder), A, CUT)
+        return found, {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+
+
+def proved_before(path):
+    """Return what was proved of A in a folder where its tiles are."""
+    found, files = made_once()
+    for name, content in files.items():
+        (path / name).write_bytes(content)
+    return found
+
+
 class Killed(BaseException):
     """The process is gone."""
 
@@ -327,8 +345,7 @@ def test_a_kill_at_any_moment_loses_the_tile_in_work_alone(tmp_path, monkeypatch
 @pytest.mark.parametrize("name", ["gram_1_0", "factor_{}_0_0", "factor_{}_2_1"])
 @pytest.mark.parametrize("what", ["a number", "the record", "the end", "everything", "another tile"])
 def test_what_is_torn_or_altered_is_made_again(tmp_path, name, what):
-    whole = proved(tmp_path, A, CUT)
-    files = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    whole, (_, files) = proved_before(tmp_path), made_once()
     (tmp_path / tiled_gram.OUTCOMES).unlink()  # else nothing need be read
     for factor in tmp_path.glob("factor*") if name.startswith("gram") else ():
         factor.unlink()
@@ -349,7 +366,7 @@ def test_what_is_torn_or_altered_is_made_again(tmp_path, name, what):
 
 def test_a_factor_does_not_outlive_the_tiles_it_was_made_from(tmp_path):
     """A tile of the Gram matrix that is another one now: what was made from the old one counts no more."""
-    found = proved(tmp_path, A, CUT)
+    found = proved_before(tmp_path)
     other = maker(tmp_path, 2.0 * A, CUT)
     other.folder.put("gram_1_0", other.write(Task(1, 0)))
     left = standing(other.folder, CUT, found.shift).keys()
@@ -360,7 +377,7 @@ def test_a_factor_does_not_outlive_the_tiles_it_was_made_from(tmp_path):
 
 def test_tiles_of_another_owner_do_not_count(tmp_path):
     """Of another problem or another layout, in a folder that was left behind or moved."""
-    found = proved(tmp_path, A, CUT)
+    found = proved_before(tmp_path)
     assert len(standing(TileFolder(tmp_path), CUT, found.shift)) == 12
     assert standing(TileFolder(tmp_path, "other"), CUT, found.shift) == {}
     other = maker(tmp_path, 4.0 * A, CUT, owner="other")
@@ -389,7 +406,7 @@ def test_a_factor_of_tiles_that_are_gone_again_does_not_count(tmp_path, monkeypa
 
 
 def test_altered_outcomes_are_not_trusted(tmp_path):
-    whole = proved(tmp_path, A, CUT)
+    whole = proved_before(tmp_path)
     file = tmp_path / tiled_gram.OUTCOMES
     content = bytearray(file.read_bytes())
     content[-20] ^= 64
