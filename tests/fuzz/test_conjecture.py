@@ -210,7 +210,9 @@ def test_a_file_of_the_user(tmp_path: Path) -> None:
 
 
 STRATEGY = (
-    "def specimens():\n    return fuzz.specimens(data=fuzz.datasets(min_samples=5, max_samples=5), max_layers=1)\n"
+    "def specimens():\n"
+    "    data = fuzz.datasets(kinds=('integers',), min_samples=5, max_samples=5, max_dimension=1, max_classes=2)\n"
+    "    return fuzz.specimens(data=data, max_layers=1, max_width=2, wide=False, convolutions=False)\n"
 )
 
 

@@ -39,17 +39,17 @@ def drawn(strategy: Any, count: int) -> list[Any]:
 
 @pytest.mark.parametrize("kind", READING)
 def test_every_kind_of_node_occurs(kind: str) -> None:
-    found = drawn(graphs((2, 4), nodes=(kind,)), 10)
+    found = drawn(graphs((2, 4), nodes=(kind,)), 4)
     assert any(node.kind == kind for network in found for node in network.nodes)
     assert set(STEPS) == set(READING) == set(KINDS) - {"input", "parameter", "constant"}
 
 
 def test_parameters_are_shared_and_frozen() -> None:
-    found = drawn(graph_specimens(), 150)
+    found = drawn(graph_specimens(), 30)
     assert {specimen.network.output_bias for specimen in found} == {True, False}
     names = [node.name for s in found for node in s.network.nodes if node.kind == "constant"]
     assert any(name.startswith(("p", "layer", "wide")) for name in names), "no parameter is frozen"
-    made = drawn(graphs((2, 2), nodes=("affine",)), 40)
+    made = drawn(graphs((2, 2), nodes=("affine",)), 20)
     readers = [Counter(read for node in network.nodes for read in node.reads) for network in made]
     shared = (count[view.node] > 1 for net, count in zip(made, readers, strict=True) for view in net.parameters)
     assert any(shared), "no parameter is shared"

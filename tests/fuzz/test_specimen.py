@@ -163,7 +163,13 @@ def test_parts_that_were_not_asked_for_are_not_proved() -> None:
     assert not builder.empty
 
 
-@pytest.mark.parametrize("name", ["iris-tanh", "conflicting-labels", "tied-bias", "xor", "iris-duplicate-kept"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("iris-tanh", marks=pytest.mark.thorough),  # 149 samples
+        *("conflicting-labels", "tied-bias", "xor", "iris-duplicate-kept"),
+    ],
+)
 def test_a_packaged_case(name: str) -> None:
     case = read_case(QUICK / f"{name}.toml")
     specimen = Specimen.of_case(case)
