@@ -6,9 +6,12 @@ the attacks, `sandbox` runs one in a forked child of `server` and judges it, `tr
 
 from __future__ import annotations
 
+from functools import cache
 
+
+@cache
 def everything():
     """Return all attacks, in a fixed order."""
     from . import cases, certificates, samples
 
-    return [*certificates.attacks(), *cases.attacks(), *samples.attacks()]
+    return (*certificates.attacks(), *cases.attacks(), *samples.attacks())

@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import verifier as vf
+from verifier.checker.certificate import check_file
 from verifier.data.classes import with_classes
 from verifier.errors import DataError
 from verifier.run.case import parse_case
@@ -68,7 +69,7 @@ def test_the_loss_is_the_trained_networks_own(labels: Any, classes: Any, tmp_pat
     assert high - low < 1e-10
     assert found.data.classes == 4
     assert found.data.labels.tolist() == LABELS
-    assert vf.check(found.write(tmp_path / "c.json")).accepted
+    assert check_file(str(found.write(tmp_path / "c.json")), 1).verdict == "ACCEPTED"
 
 
 def test_the_remedy_in_the_message_works() -> None:
@@ -172,7 +173,7 @@ def test_one_logit(labels: list[Any], flat: bool, tmp_path: Path) -> None:
     last = found.data.label_names[1]
     said = f"a head with one logit z is the head (0, z) with two classes, z that of '{last}'"
     assert said in " ".join(str(found).split())
-    assert vf.check(found.write(tmp_path / "c.json")).accepted
+    assert check_file(str(found.write(tmp_path / "c.json")), 1).verdict == "ACCEPTED"
 
 
 def test_one_logit_needs_two_classes() -> None:

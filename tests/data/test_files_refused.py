@@ -18,6 +18,7 @@ REMEDY = re.compile(r'data\.([a-z]+) = ("[^"]*"|\[[^\]]*\]|[-\w.]+)')
 
 def write(tmp_path, content, name="data.csv"):
     file = tmp_path / name
+    file.unlink(missing_ok=True)  # a file that is cut to nothing and written again waits for the disk
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return file
 

@@ -237,7 +237,7 @@ def test_derivative_at_a_breakpoint_is_the_mean():
         assert abs(ball_at(activation(name).derivative_tree, Fraction(point)) - float(slope)) < 1e-12
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_canonical_text_is_a_fixed_point(expression_texts, data):
     text = data.draw(expression_texts)

@@ -210,7 +210,7 @@ def compared(text):
     return True
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_random_expressions_keep_their_domain_and_their_values(seed):
     compared(random_text(random.Random(seed)))
@@ -218,7 +218,7 @@ def test_random_expressions_keep_their_domain_and_their_values(seed):
 
 def test_many_random_expressions_are_read():
     rng = random.Random(5)
-    assert 20 < sum(compared(random_text(rng)) for _ in range(120)) < 110
+    assert 10 < sum(compared(random_text(rng)) for _ in range(60)) < 55
 
 
 BROKEN = {

@@ -139,7 +139,7 @@ def test_declared_facts_fill_gaps_only():
     assert with_declared(activation("t").facts, {}) == activation("t").facts
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_no_proved_fact_is_contradicted_by_samples(expression_texts, data):
     text = data.draw(expression_texts)

@@ -15,7 +15,7 @@ from verifier.api import verify
 from verifier.checker.certificate import check_file
 from verifier.network.layers import Dense
 from verifier.network.network import Network
-from verifier.run.case import parse_case, read_case
+from verifier.run.case import parse_case
 from verifier.run.case_problem import run_case
 from verifier.run.record import StatementRecord
 from verifier.statements.catalogue import OF_A_PROBLEM, STATEMENTS
@@ -34,7 +34,9 @@ PAPER += ("T3.4(1)", "T3.4(2)", "T3.4(3)", "T3.4(4)", "TC.3")
 
 @functools.cache
 def theorem(name):
-    return run_case(read_case(QUICK / f"{name}.toml"))[0].theorem
+    """The statements about a packaged case, of fewer digits where it takes 40."""
+    text = (QUICK / f"{name}.toml").read_text(encoding="utf-8").replace("samples = 40", "samples = 16")
+    return run_case(parse_case(text, name=name, folder=QUICK))[0].theorem
 
 
 def test_the_list_is_complete_and_in_order():
