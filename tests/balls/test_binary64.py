@@ -245,7 +245,7 @@ def test_every_layer_kind(backend, bias):
     ]  # fmt: skip
     rng = np.random.default_rng(9)
     for net in nets:
-        for n in (1, 3):
+        for n in (1, 3) if backend is BACKENDS[0] else (3,):  # the strict library is slow
             check_enclosure(net, random_parameters(rng, net), random_samples(rng, n, net), backend)
 
 

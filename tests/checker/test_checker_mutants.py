@@ -80,7 +80,7 @@ def test_false_certificates_are_refuted(name, tools):
     assert tools["sampled"].counterexample(CORPUS / "rejected" / f"{name}.json") is not None
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(k, marks=pytest.mark.thorough) for k in (2, 3))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.thorough) for k in (1, 2, 3))])
 def test_accepted_mutants_are_not_refuted(seed, tools, tmp_path):
     verdicts = Counter()
     for name, document, arrays in tools["mutate"].mutants(MUTANTS, seed):

@@ -10,7 +10,7 @@ from mutation.breaking import outcome
 from mutation.mutants import MUTANTS
 from mutation.operators import OPERATORS, Mutant, applications, definition
 
-EVERYDAY, SAMPLE = 5, 20
+EVERYDAY, SAMPLE = 3, 20
 """So many are tried whenever the tests run, in some seconds."""
 
 
