@@ -76,7 +76,7 @@ def _heed_interrupts() -> None:
 
 def verifier(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command to its end: in a fork of this process if it starts no workers."""
-    if "--jobs" not in arguments:
+    if "--jobs" not in arguments or arguments[arguments.index("--jobs") + 1] == 1:
         return commands.verifier(*arguments, NO_COLOR="1", **options)
     process = start(*arguments)
     out, err = process.communicate(timeout=300)

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import commands
 import pytest
 from rich.console import Console
 from running import (
@@ -26,7 +27,6 @@ from running import (
     start,
     timeless,
     until,
-    verifier,
     workers_of,
 )
 
@@ -45,14 +45,6 @@ from verifier.run.worker import Task, TaskResult, run_task
 @pytest.fixture
 def cases(tmp_path: Path) -> list[Case]:
     return read_cases(family(tmp_path))
-
-
-@pytest.fixture(scope="module")
-def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of one process."""
-    folder = tmp_path_factory.mktemp("calm")
-    assert run_cases(read_cases(family(folder)), folder / "out", SILENT).exit_code == 0
-    return folder / "out"
 
 
 @pytest.mark.thorough
@@ -134,13 +126,13 @@ def test_a_case_that_kills_its_worker_twice_is_marked_and_the_suite_goes_on(
     cases: list[Case], tmp_path: Path, deadly: Callable[..., Workers]
 ) -> None:
     out = tmp_path / "out"
-    found = run_cases(cases, out, SILENT, executor=deadly(_always))
+    found = run_cases(cases[2:5], out, SILENT, executor=deadly(_always))
     assert [record.name for record in found.records if not record.ok] == ["line-sigmoid-seed1"]
-    error = found.records[3].error
+    error = found.records[1].error
     assert error is not None and error.kind == "worker" and "died" in error.message
     assert found.exit_code == 1
     assert ledger_rows(out / "ledger.sqlite")["line-sigmoid-seed1"][0] == 2
-    assert len(certificates(out)) == 2 * 5
+    assert len(certificates(out)) == 2 * 2
 
 
 @pytest.mark.thorough
@@ -158,9 +150,9 @@ def test_an_executor_that_was_given_and_breaks_is_one_line_and_the_rest_can_be_g
 ) -> None:
     out = tmp_path / "out"
     with Deadly(_always) as pool, pytest.raises(InputError, match="the executor that was given broke"):
-        run_cases(cases, out, SILENT, executor=pool)
+        run_cases(cases[2:5], out, SILENT, executor=pool)
     done = sum(done for _, done in ledger_rows(out / "ledger.sqlite").values())
-    found = run_cases(cases, out, SILENT)
+    found = run_cases(cases[2:5], out, SILENT)
     assert (found.from_ledger, found.exit_code) == (done, 0)
 
 
@@ -219,11 +211,11 @@ def test_an_error_of_this_program_marks_its_case(
 
     monkeypatch.setattr(tasks, "prove", failing)
     with ThreadPoolExecutor(1) as threads:
-        there = run_cases(cases, tmp_path / "there", SILENT, executor=threads)
-    here = run_cases(cases, tmp_path / "here", SILENT)
+        there = run_cases(cases[1:4], tmp_path / "there", SILENT, executor=threads)
+    here = run_cases(cases[1:4], tmp_path / "here", SILENT)
     for found in (there, here):
-        assert [record.ok for record in found.records] == [True, False] * 3
-        error = found.records[1].error
+        assert [record.ok for record in found.records] == [False, True, False]
+        error = found.records[0].error
         assert error is not None and error.kind == "internal" and "ZeroDivisionError: no" in error.message
         assert found.exit_code == 1
     with pytest.raises(ZeroDivisionError):
@@ -324,7 +316,7 @@ def test_options_that_exclude_each_other_and_a_scheduler_that_is_not_there(
             pass
     path = family(tmp_path)
     for wrong in (["--jobs", "0"], ["--memory", "0.1"], ["--shard", "3/2"]):
-        found = verifier("run", path, "--out", tmp_path / "out", *wrong)
+        found = commands.verifier("run", path, "--out", tmp_path / "out", *wrong)  # starts no workers
         assert (found.returncode, found.stdout, found.stderr.count("\n")) == (2, "", 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,77 +48,77 @@ def stop_after(
             run_cases(cases, out, SILENT, **options)
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was stopped when three of its cases were done."""
+    folder = tmp_path_factory.mktemp("stopped")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        stop_after(3, read_cases(family(folder)), folder / "out", monkeypatch)
+    return folder / "out"
+
+
+@pytest.fixture
+def begun(stopped: Path, tmp_path: Path) -> Path:
+    """A copy of it, to go on with."""
+    return shutil.copytree(stopped, tmp_path / "out")
+
+
 def executions(out: Path) -> dict[str, int]:
     return {name: count for name, (count, done) in ledger_rows(out / "ledger.sqlite").items() if done}
 
 
-def test_what_is_done_is_not_done_again_and_the_result_is_the_same(
-    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "out"
-    stop_after(3, cases, out, monkeypatch)
-    assert not (out / "results.json").exists()
-    found = run_cases(cases, out, SILENT)
+def test_what_is_done_is_not_done_again_and_the_result_is_the_same(cases: list[Case], begun: Path, calm: Path) -> None:
+    assert not (begun / "results.json").exists()
+    found = run_cases(cases, begun, SILENT)
     assert found.from_ledger == 3
-    assert set(executions(out).values()) == {1, 2} and sorted(executions(out).values()) == [1, 1, 1, 1, 1, 2]
-    run_cases(cases, tmp_path / "calm", SILENT)
-    assert timeless(results(out)) == timeless(results(tmp_path / "calm"))
-    assert certificates(out) == certificates(tmp_path / "calm")
+    assert set(executions(begun).values()) == {1, 2} and sorted(executions(begun).values()) == [1, 1, 1, 1, 1, 2]
+    assert timeless(results(begun)) == timeless(results(calm))
+    assert certificates(begun) == certificates(calm)
 
 
 @pytest.mark.thorough
 def test_a_finished_run_starts_over_and_fresh_discards(
     cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "out"
-    run_cases(cases, out, SILENT)
-    assert run_cases(cases, out, SILENT).from_ledger == 0
-    stop_after(3, cases, out, monkeypatch)
-    assert run_cases(cases, out, SILENT, fresh=True).from_ledger == 0
+    out, two = tmp_path / "out", cases[:2]
+    run_cases(two, out, SILENT)
+    assert run_cases(two, out, SILENT).from_ledger == 0
+    stop_after(1, two, out, monkeypatch)
+    assert run_cases(two, out, SILENT, fresh=True).from_ledger == 0
 
 
 @pytest.mark.thorough
-def test_another_run_between_takes_its_own_case_only(
-    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "out"
-    stop_after(4, cases, out, monkeypatch)
-    assert run_cases(cases, out, SILENT, only=cases[0].name).from_ledger == 1  # the unfinished run's, and now finished
-    assert run_cases(cases, out, SILENT, only=cases[0].name).from_ledger == 0
-    assert run_cases(cases, out, SILENT).from_ledger == 3
-    assert run_cases(cases, out, SILENT).from_ledger == 0
+def test_another_run_between_takes_its_own_case_only(cases: list[Case], begun: Path) -> None:
+    assert run_cases(cases, begun, SILENT, only=cases[0].name).from_ledger == 1  # the unfinished run's, now finished
+    assert run_cases(cases, begun, SILENT, only=cases[0].name).from_ledger == 0
+    assert run_cases(cases[:4], begun, SILENT).from_ledger == 2
+    assert run_cases(cases[:4], begun, SILENT).from_ledger == 0
 
 
 RARE = pytest.mark.thorough
 
 
 @pytest.mark.parametrize("harm", ["changed", *(pytest.param(harm, marks=RARE) for harm in ("missing", "arrays"))])
-def test_a_case_whose_certificate_is_not_what_it_was_is_done_again(
-    harm: str, cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "out"
-    stop_after(3, cases, out, monkeypatch)
-    first = out / "certificates" / "line-tanh-seed0.json"
+def test_a_case_whose_certificate_is_not_what_it_was_is_done_again(harm: str, cases: list[Case], begun: Path) -> None:
+    first = begun / "certificates" / "line-tanh-seed0.json"
     if harm == "missing":
         first.unlink()
     else:
         harmed = first if harm == "changed" else first.with_suffix(".safetensors")
         content = harmed.read_bytes()
         harmed.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    found = run_cases(cases, out, SILENT)
+    found = run_cases(cases[:3], begun, SILENT)
     assert found.from_ledger == 2
     assert found.exit_code == 0
-    assert executions(out)["line-tanh-seed0"] == 2
+    assert executions(begun)["line-tanh-seed0"] == 2
 
 
 def test_another_seed_other_data_or_other_sources_are_other_cases(
-    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cases: list[Case], begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "out"
-    stop_after(3, cases, out, monkeypatch)
-    stop_after(0, cases, out, monkeypatch, seed=7)
+    stop_after(0, cases, begun, monkeypatch, seed=7)
     (tmp_path / "line.csv").write_text((tmp_path / "line.csv").read_text().replace("3.5", "3.25"))
-    assert run_cases(cases, out, SILENT).from_ledger == 0
+    assert run_cases(cases[:2], begun, SILENT).from_ledger == 0
     before = case_key("a", "", {}, None, "cpu")
     monkeypatch.setattr(module, "environment", lambda: "other sources")
     assert case_key("a", "", {}, None, "cpu") != before
@@ -148,7 +149,7 @@ def test_the_environment_sees_every_source(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.thorough
-def test_shards_split_the_cases_and_a_whole_run_combines_them(cases: list[Case], tmp_path: Path) -> None:
+def test_shards_split_the_cases_and_a_whole_run_combines_them(cases: list[Case], calm: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     parts = [run_cases(cases, out, SILENT, shard=(i, 3)) for i in (1, 2, 3)]
     names = [[record.name for record in part.records] for part in parts]
@@ -159,8 +160,7 @@ def test_shards_split_the_cases_and_a_whole_run_combines_them(cases: list[Case],
     whole = run_cases(cases, out, SILENT)
     assert whole.from_ledger == 6
     assert executions(out) == dict.fromkeys((case.name for case in cases), 1)
-    run_cases(cases, tmp_path / "calm", SILENT)
-    assert timeless(results(out)) == timeless(results(tmp_path / "calm"))
+    assert timeless(results(out)) == timeless(results(calm))
     assert run_cases(cases, out, SILENT).from_ledger == 0  # finished: over again, and no shard counts twice
     run_cases(cases, out, SILENT, shard=(2, 3))
     assert run_cases(cases, out, SILENT).from_ledger == 2
@@ -169,15 +169,15 @@ def test_shards_split_the_cases_and_a_whole_run_combines_them(cases: list[Case],
 def test_an_unfinished_or_running_shard_is_left_alone(
     cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "out"
-    stop_after(1, cases, out, monkeypatch, shard=(1, 2))
-    run_cases(cases, out, SILENT, shard=(2, 2))
-    part = out / "certificates" / f".{cases[2].name}.json.abcdefgh.part"
+    out, four = tmp_path / "out", cases[:4]
+    stop_after(1, four, out, monkeypatch, shard=(1, 2))
+    run_cases(four, out, SILENT, shard=(2, 2))
+    part = out / "certificates" / f".{four[2].name}.json.abcdefgh.part"
     part.write_bytes(b"the first shard is writing this")
     with open_ledger(out, (1, 2)):
-        assert run_cases(cases[1::2], out, SILENT).from_ledger == 3  # of the second shard, which is finished
+        assert run_cases(four[1::2], out, SILENT).from_ledger == 2  # of the second shard, which is finished
         assert part.exists()
-    assert run_cases(cases, out, SILENT, shard=(1, 2)).from_ledger == 1
+    assert run_cases(four, out, SILENT, shard=(1, 2)).from_ledger == 1
     assert not part.exists()
 
 
@@ -186,8 +186,8 @@ def test_two_runs_at_once_are_refused(cases: list[Case], tmp_path: Path) -> None
         found = verifier("run", tmp_path / "line.toml", "--out", tmp_path / "out")
         assert (found.returncode, found.stdout) == (2, "")
         assert "another run is at work" in found.stderr and found.stderr.count("\n") == 1
-        assert run_cases(cases, tmp_path / "out", SILENT, shard=(1, 2)).exit_code == 0
-    assert run_cases(cases, tmp_path / "out", SILENT).exit_code == 0
+        assert run_cases(cases[:2], tmp_path / "out", SILENT, shard=(1, 2)).exit_code == 0
+    assert run_cases(cases[:2], tmp_path / "out", SILENT).exit_code == 0
 
 
 def _foreign(path: Path) -> None:
@@ -221,25 +221,22 @@ def test_a_file_that_is_no_ledger_is_one_line_and_nothing_is_deleted(
         run_cases(cases, out, SILENT)
     assert (out / name).read_bytes() == before
     if name == "ledger.sqlite":
-        assert run_cases(cases, out, SILENT, fresh=True).exit_code == 0
+        assert run_cases(cases[:1], out, SILENT, fresh=True).exit_code == 0
 
 
-def test_damaged_pages_and_damaged_records_are_said(
-    cases: list[Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "out"
-    stop_after(3, cases, out, monkeypatch)
-    whole = (out / "ledger.sqlite").read_bytes()
-    (out / "ledger.sqlite").write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+def test_damaged_pages_and_damaged_records_are_said(cases: list[Case], begun: Path) -> None:
+    ledger = begun / "ledger.sqlite"
+    whole = ledger.read_bytes()
+    ledger.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
     with pytest.raises(InputError, match="is not a ledger that can be read"):
-        run_cases(cases, out, SILENT)
-    (out / "ledger.sqlite").write_bytes(whole)
-    connection = sqlite3.connect(out / "ledger.sqlite")
+        run_cases(cases, begun, SILENT)
+    ledger.write_bytes(whole)
+    connection = sqlite3.connect(ledger)
     connection.execute("UPDATE cases SET record = x'81a46e616d6503'")
     connection.commit()
     connection.close()
     with pytest.raises(InputError, match="is not a ledger that can be read"):
-        run_cases(cases, out, SILENT)
+        run_cases(cases, begun, SILENT)
 
 
 def test_cases_that_were_proved_but_not_checked_are_only_checked(
@@ -247,17 +244,17 @@ def test_cases_that_were_proved_but_not_checked_are_only_checked(
 ) -> None:
     from verifier.run import scheduler as work
 
-    out = tmp_path / "out"
+    out, three = tmp_path / "out", cases[:3]
     with monkeypatch.context() as patch:
         patch.setattr(work._Checks, "wait", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            run_cases(cases, out, SILENT)
+            run_cases(three, out, SILENT)
     connection = sqlite3.connect(out / "ledger.sqlite")
     rows = [msgspec.msgpack.decode(record)["check"] for (record,) in connection.execute("SELECT record FROM cases")]
     connection.close()
-    assert rows == [None] * 6
-    found = run_cases(cases, out, SILENT)
-    assert found.from_ledger == 6
+    assert rows == [None] * 3
+    found = run_cases(three, out, SILENT)
+    assert found.from_ledger == 3
     assert {record.check.verdict for record in found.records} == {"ACCEPTED"}
     assert set(executions(out).values()) == {1}
 
