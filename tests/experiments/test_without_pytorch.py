@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import verifier
 
 from verifier.experiments.config import Configuration, read_configuration
 
-ROOT = Path(__file__).resolve().parents[2]
-BLOCKED = """
-import sys
+
 class Blocker:
-    def find_spec(self, name, path=None, target=None):
+    """A finder that finds no torch, whether it is installed or not."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name.split(".")[0] == "torch":
             raise ImportError("planted: no torch")
-sys.meta_path.insert(0, Blocker())
-from verifier.cli import main
-main(sys.argv[1:])
-"""
 
 
 def call(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    line = [sys.executable, "-c", BLOCKED, "experiment", *map(str, words)]
-    return subprocess.run(line, capture_output=True, text=True, env=environment, cwd=cwd, timeout=120)
+    """Run the command in a fork that has imported neither torch nor anything of the experiments, and finds no torch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "meta_path", [Blocker(), *sys.meta_path])
+        for name in list(sys.modules):
+            if name.partition(".")[0] == "torch" or name.startswith("verifier.experiments"):
+                patch.delitem(sys.modules, name)
+        return verifier("experiment", *words, cwd=cwd, NO_COLOR="1")
 
 
 def refused(answer: subprocess.CompletedProcess[str], words: str, folder: Path) -> None:

@@ -26,7 +26,7 @@ CASE = """
 path = "data.csv"
 
 [network]
-layers = [{ kind = "dense", width = 660, activation = "tanh", skip = true }]
+layers = [{ kind = "dense", width = 330, activation = "tanh", skip = true }]
 
 [certificate]
 max_check_seconds = %s
@@ -44,8 +44,8 @@ def made_up(folder: Path, samples: int) -> None:
 
 
 def test_a_run_says_what_its_certificate_lacks(tmp_path: Path) -> None:
-    made_up(tmp_path, 600)
-    size = Size.of(Network(4, [Dense(660, "tanh", skip=True)]), 600, 3)
+    made_up(tmp_path, 300)
+    size = Size.of(Network(4, [Dense(330, "tanh", skip=True)]), 300, 3)
     limit = 1.2 * predict(expected(size, ["Z1", "P1", "Z2", "C3", "W1", "W0", "E4"]), size).seconds
     case = parse_case(CASE % f"{limit:.3f}", name="lean", folder=tmp_path)
     with (tmp_path / "log").open("w") as log:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import pytest
+from commands import verifier
 from everyday import one_in
 from rich.console import Console
 
@@ -81,8 +80,7 @@ def test_options_of_the_checker() -> None:
 
 @pytest.mark.parametrize(("options", "code"), one_in(3, [(["--memory", "0.001"], 3), ([], 0), (["--memory", "-1"], 2)]))
 def test_the_command_line(options: list[str], code: int, certificate: Path) -> None:
-    command = [sys.executable, "-m", "verifier", "check", "--json", *options, str(certificate)]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = verifier("check", "--json", *options, certificate)
     assert found.returncode == code, found.stderr
     if code != 2:
         (result,) = json.loads(found.stdout)["results"]

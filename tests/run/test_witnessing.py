@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import verifier
 import verifier.run
+from verifier.checker.certificate import check_file
 from verifier.cli import _guarded
 from verifier.errors import CaseError, DataError
 from verifier.run.case import parse_case, read_case
@@ -21,14 +19,12 @@ from verifier.run.witnessing import run_witness, table_along_line
 from verifier.verdict import Verdict
 
 QUICK = Path(verifier.run.__file__).parent / "cases" / "quick"
-CHECKER = Path(verifier.__file__).parent / "checker" / "__main__.py"
 DENSE = '\nnetwork.layers = [{ kind = "dense", width = 40, activation = "tanh", skip = true }]\n'
 
 
 def accepted(file):
-    done = subprocess.run([sys.executable, "-I", str(CHECKER), "--json", str(file)], capture_output=True, check=False)
-    (found,) = json.loads(done.stdout)["results"]
-    return found["verdict"] == "ACCEPTED", [claim["label"] for claim in found["claims"]]
+    found = check_file(str(file), 1)
+    return found.verdict == "ACCEPTED", [claim["label"] for claim in found.claims]
 
 
 @pytest.mark.parametrize(
