@@ -7,6 +7,7 @@ import importlib.util
 import io
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def name(page: Path) -> str:
     return page.relative_to(DOCS).with_suffix("").as_posix()
 
 
+@cache
 def targets() -> dict[str, str]:
     found = [pair for page in PAGES for pair in TARGET.findall(page.read_text("utf-8"))]
     assert len({target for target, _ in found}) == len(found), "a target is defined twice"

@@ -372,8 +372,7 @@ def test_hostile_names_become_harmless_file_names(tmp_path: Path) -> None:
 
 def test_figures_of_an_earlier_write_are_removed_and_nothing_else(tmp_path: Path) -> None:
     folder = tmp_path / "figures"
-    first = [run(), run(data="mnist")]
-    write_results(tmp_path, experiment(first))
+    write_results(tmp_path, experiment([run(data="mnist")]))
     stale = {path.name for path in folder.iterdir() if "mnist" in path.name}
     assert len(stale) == 4
     (folder / "surface-fc2-dark.png").write_bytes(b"")
@@ -382,7 +381,7 @@ def test_figures_of_an_earlier_write_are_removed_and_nothing_else(tmp_path: Path
         (folder / name).write_bytes(b"mine")
     (folder / "errors-folder.svg").mkdir()
     (tmp_path / "errors-mnist.svg").write_bytes(b"mine")  # not in the folder of figures
-    write_results(tmp_path, experiment(first[:1]))
+    write_results(tmp_path, experiment([run()]))
     kept = {f"errors-digits{look}.{kind}" for look in ("", "-dark") for kind in ("svg", "png")}
     assert {path.name for path in folder.iterdir()} == {*kept, *mine, "errors-folder.svg"}
     assert (tmp_path / "errors-mnist.svg").exists()

@@ -13,12 +13,12 @@ from verifier.run.table import ProgressDisplay
 
 NAMES = (
     "conflicting-labels",
-    "float-rank-too-large",
-    "iris-tanh",
+    "digits-exp",
     "line",
+    "start-duplicate-square",
     "start-gateway",
     "start-gateway-sublevel",
-    "start-zero-deep",
+    "start-trained-clone",
     "tied-bias",
     "xor",
 )
