@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -87,6 +88,26 @@ def require_path(found):
             assert loss_at(a, (1 - s) * u0 + s * u1, (1 - s) * v0 + s * v1) <= most
 
 
+@cache
+def joined(name):
+    """Paths that more than one test looks at."""
+    a, b = pair()
+    rng = np.random.default_rng(4)
+    arcs, one_logit = rng.random((9, 3)) < 0.8, rng.standard_normal((9, 2)) * [0.0, 1.0]
+    arcs[0] = True
+    more, labels = np.vstack([X, X[:1], X[:1]]), np.r_[Y, Y[:1], Y[:1]]
+    ends = {
+        "two": (a, b),
+        "one U": (a, problem(WIDE, u=a.u, v=-a.v)),
+        "large losses": tuple(problem(WIDE, u=end.u, v=300 * end.v) for end in (a, b)),
+        "arcs": pair(v=arcs * 1.0, arcs=arcs),
+        "one logit": pair(labels=Y % 2, v=one_logit),
+        "grouped": pair(labels, inputs=more),
+        "kept": pair(labels, inputs=more, duplicates="keep"),
+    }
+    return vf.connect(*ends[name])
+
+
 @pytest.mark.parametrize("engine", ["binary64", "arb"])
 def test_two_networks(engine):
     found = vf.connect(*pair(), engine=engine, epsilon="1e-9", line=engine == "arb")
@@ -152,8 +173,7 @@ def test_where_the_straight_leg_stops_trained_corners_lead_round():
 
 
 def test_one_u_is_joined_by_convexity():
-    a = problem(WIDE, 1)
-    found = vf.connect(a, problem(WIDE, u=a.u, v=-a.v))
+    found = joined("one U")
     require_path(found)
     assert (len(found.corners), found.pieces, found.kappa) == (1, (), None)
     with pytest.raises(vf.InputError, match="no pieces"):
@@ -161,21 +181,17 @@ def test_one_u_is_joined_by_convexity():
 
 
 def test_arcs_and_one_logit_stay():
-    arcs = RNG.random((9, 3)) < 0.8
-    arcs[0] = True
-    found = vf.connect(*pair(v=arcs * 1.0, arcs=arcs))
+    found = joined("arcs")
     require_path(found)
-    assert not any(weights[~arcs].any() for weights in found.weights)
-    v = RNG.standard_normal((9, 2)) * [0.0, 1.0]
-    found = vf.connect(*pair(labels=Y % 2, v=v))
+    assert not any(weights[~found.a.arcs].any() for weights in found.weights)
+    found = joined("one logit")
     require_path(found)
     assert not any(weights[:, 0].any() for weights in found.weights)
 
 
 def test_equal_samples_count_as_often_as_they_occur():
-    more, labels = np.vstack([X, X[:1], X[:1]]), np.r_[Y, Y[:1], Y[:1]]
-    for duplicates in ("group", "keep"):
-        require_path(vf.connect(*pair(labels, inputs=more, duplicates=duplicates)))
+    for duplicates in ("grouped", "kept"):
+        require_path(joined(duplicates))
 
 
 def test_what_it_says_nothing_about():
@@ -224,25 +240,13 @@ def test_two_that_differ_in_more_than_weights_are_refused():
         vf.connect(a, a, epsilon="-1")
 
 
-def test_the_checker_accepts_what_is_proved():
+@pytest.mark.parametrize("name", ["two", "one U", "large losses", "arcs", "one logit", "kept"])
+def test_the_checker_accepts_what_is_proved(name):
     """Among them a kappa that P1 decides, not the level: the losses of the ends are large."""
-    arcs = np.ones((9, 3), dtype=bool)
-    arcs[8, 1] = False
-    one_logit = RNG.standard_normal((9, 2)) * [0.0, 1.0]
-    a, b = pair()
-    cases = {
-        "two": (a, b),
-        "one U": (a, problem(WIDE, u=a.u, v=-a.v)),
-        "large losses": tuple(problem(WIDE, u=end.u, v=300 * end.v) for end in (a, b)),
-        "arcs": pair(v=arcs * 1.0, arcs=arcs),
-        "one logit": pair(labels=Y % 2, v=one_logit),
-        "kept": pair(np.r_[Y, Y[:1]], inputs=np.vstack([X, X[:1]]), duplicates="keep"),
-    }
-    for name, ends in cases.items():
-        found = vf.connect(*ends)
-        assert found.proved, (name, found.reason)
-        said = checked(found.builder)
-        assert said.verdict == "ACCEPTED", (name, said.rejection)
+    found = joined(name)
+    assert found.proved, found.reason
+    said = checked(found.builder)
+    assert said.verdict == "ACCEPTED", said.rejection
 
 
 class Stop(Exception):
@@ -265,7 +269,7 @@ def test_an_interrupted_search_goes_on(tmp_path):
     with np.load(file) as content:
         assert len(json.loads(str(content["head"]))["legs"][0]["pieces"]) == 2
     again = vf.connect(a, b, resume=file)
-    whole = vf.connect(a, b)
+    whole = joined("two")
     require_path(again)
     assert again.pieces[:2] == whole.pieces[:2]
     with pytest.raises(vf.InputError, match="other networks"):

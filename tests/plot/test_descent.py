@@ -18,8 +18,13 @@ from verifier.problem import Problem
 from verifier.prove import prove
 
 
-def test_the_band_is_the_paths_own_enclosure(small):
-    ax = vf.plot.loss_along_path(small.path, axes(), points=20)
+@pytest.fixture(scope="module")
+def ax(small):
+    """The picture of its path; not to be changed."""
+    return vf.plot.loss_along_path(small.path, axes(), points=20)
+
+
+def test_the_band_is_the_paths_own_enclosure(small, ax):
     path = small.path.path
     band = corners(ax, "band")
     times = sorted(set(band[:, 0].tolist()))
@@ -31,18 +36,16 @@ def test_the_band_is_the_paths_own_enclosure(small):
     assert ax.get_yscale() == "log"
 
 
-def test_between_two_times_the_loss_stays_inside_the_steps(small):
-    ax = vf.plot.loss_along_path(small.path, axes(), points=10)
+def test_between_two_times_the_loss_stays_inside_the_steps(small, ax):
     path, steps = small.path.path, corners(ax, "between")
-    samples = sample_descent(small.path, points=10).samples
+    samples = sample_descent(small.path, points=20).samples
     for (a, _, high), (b, low, _) in itertools.pairwise(samples):
         ((_, low_between, high_between),) = path.sample([0.5 * (a + b)], rounded=False)
         assert low <= high_between and low_between <= high
         assert any(math.isclose(y, low) for y in steps[:, 1]) and any(math.isclose(y, high) for y in steps[:, 1])
 
 
-def test_the_marks_are_at_the_proved_times_and_losses(small):
-    ax = vf.plot.loss_along_path(small.path, axes(), points=20)
+def test_the_marks_are_at_the_proved_times_and_losses(small, ax):
     path = small.path.path
     assert named(ax, "threshold").get_ydata()[0] == pytest.approx(math.log(2) / sum(path.multiplicities), rel=1e-15)
     assert set(named(ax, "segment end").get_xdata()) == {1.0}
@@ -55,8 +58,8 @@ def test_the_marks_are_at_the_proved_times_and_losses(small):
     assert "1e-100" in text and "log(2)/n" in text and "certified" in text and f"{float(path.kappa):g}" in text
 
 
-def test_the_inset_can_be_asked_for_and_left_out(small):
-    assert len(vf.plot.loss_along_path(small.path, axes(), points=10).child_axes) == 1
+def test_the_inset_can_be_asked_for_and_left_out(small, ax):
+    assert len(ax.child_axes) == 1
     assert not vf.plot.loss_along_path(small.path, axes(), points=10, inset=False).child_axes
     assert len(vf.plot.loss_along_path(small.path.path, axes(), points=10, inset=True).child_axes) == 1
 

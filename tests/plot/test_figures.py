@@ -17,7 +17,7 @@ from verifier.plot.surface import project
 
 def test_figure_1_shows_a_bad_valley_and_none():
     """The left start is the minimum, above the other point; the right path starts there, and the loss falls."""
-    figure = figures.figure1(points=24)
+    figure = figures.figure1(points=12)
     left, right = figure.axes[:2]
     assert "PROVED: a bad local valley" in words(left) and "PROVED: no bad local valley" in words(right)
     data = vf.group_duplicates(figures.unequal_pair()).dataset

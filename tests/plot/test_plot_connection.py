@@ -26,8 +26,13 @@ def joined():
     return vf.connect(*ends, line=True)
 
 
-def test_samples_of_the_path_lie_below_what_is_certified(joined):
-    ax = vf.plot.connection(joined, axes(), points=40)
+@pytest.fixture(scope="module")
+def ax(joined):
+    """Its picture; not to be changed."""
+    return vf.plot.connection(joined, axes(), points=40)
+
+
+def test_samples_of_the_path_lie_below_what_is_certified(joined, ax):
     bound, samples = named(ax, "path bound"), named(ax, "path samples")
     times, losses = samples.get_data()
     tops = np.interp(times, *bound.get_data())
@@ -52,8 +57,7 @@ def test_the_drawn_bound_is_nowhere_below_the_chord_of_a_convex_loss(joined):
         assert drawn >= ((1 - x) * start + x * end) * (1 - 1e-12)
 
 
-def test_the_straight_line_lies_inside_its_band(joined):
-    ax = vf.plot.connection(joined, axes(), points=20)
+def test_the_straight_line_lies_inside_its_band(joined, ax):
     times, losses = named(ax, "line samples").get_data()
     starts = [float(piece) for piece in joined.line.pieces[:-1]]
     for t, loss in zip(times, losses, strict=True):
