@@ -10,11 +10,14 @@ import sys
 import tempfile
 import traceback
 import warnings
+from contextlib import redirect_stderr
+from functools import cache
+from io import StringIO
 from pathlib import Path
 
 from flint import ctx
 
-from verifier.cli import main
+from verifier.cli import _guarded, main
 
 
 def verifier(
@@ -46,6 +49,7 @@ def forked(
 
     A variable that is "" is removed.
     """
+    _import_what_commands_need()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the child of a process with threads runs one only
         ctx.threads = 1  # FLINT's threads do not live on in a fork, and ending them there would wait for ever
@@ -53,6 +57,13 @@ def forked(
     if child == 0:
         _be_the_command(words, streams, cwd, environment, file_bytes)
     return child
+
+
+@cache
+def _import_what_commands_need() -> None:
+    """Run a command here that is refused: what it imports, each fork would import anew."""
+    with redirect_stderr(StringIO()):
+        assert _guarded(["run", "/dev/null/no.toml"]) == 2
 
 
 def _be_the_command(
