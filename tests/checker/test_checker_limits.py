@@ -57,22 +57,22 @@ def identity(samples, label=0, **reference):
     return builder, builder.document(data, [1], [layer], 1, [claim])
 
 
-@pytest.fixture(scope="module")
-def wide(tmp_path_factory):
-    """180 KB that ask for 100 MB: every input is a number of 40,000 bits."""
-    builder, document = identity(20_000)
+@pytest.fixture
+def wide(tmp_path):
+    """350 KB that ask for 200 MB: every input is a number of 40,000 bits."""
+    builder, document = identity(40_000)
     (term,) = document["data"]["inputs"]["terms"]
     document["data"]["inputs"]["terms"] = [term | {"exponent": 20_000}, term | {"exponent": -20_000}]
-    return write(tmp_path_factory.mktemp("wide"), document, builder.arrays())
+    return write(tmp_path, document, builder.arrays())
 
 
 def test_memory_is_limited(wide):
-    code, found, seconds = checked(wide, "--memory", "0.15")
+    code, found, seconds = checked(wide, "--memory", "0.2")
     assert (code, found["verdict"], found["claims"]) == (3, "TOO EXPENSIVE", [])
     assert found["rejection"]["rule"] == "cost.memory"
-    assert "0.15 GiB of address space" in found["rejection"]["message"]
+    assert "0.2 GiB of address space" in found["rejection"]["message"]
     assert "--memory GIB raises it" in found["rejection"]["message"]
-    assert found["limits"] == "0.15 GiB of address space, 600 s of CPU time"
+    assert found["limits"] == "0.2 GiB of address space, 600 s of CPU time"
     assert seconds < 20
 
 
@@ -81,7 +81,7 @@ def test_more_memory_is_enough(wide):
 
 
 def test_cpu_time_is_limited(tmp_path):
-    builder, document = identity(20_000)
+    builder, document = identity(100_000)
     node_of(document, 0, "map")["activation"] = "t + exp(-t**2)"
     document["claims"][0]["precision"] = 16_384
     code, found, seconds = checked(write(tmp_path, document, builder.arrays()), "--cpu-seconds", "1", "--jobs", "1")
