@@ -144,6 +144,9 @@ def test_mirrors_and_constants_below_the_top():
     assert bound("square", "tanh", constant, ([[1, 1], [2, 1], [3, 0], [1, 2]], [0, -0.5625, 0, 0])) == 3
     assert bound("tanh", "tanh", constant, ([[1, 0], [2, 0], [3, 0], [1, 2]], [0, 1, 2, 0])) == 2
     assert bound("tanh", "tanh", constant, ([[1, 1], [2, 1], [3, 1], [1, 2]], [0, 1, 2, 0])) == 4
+    halved = ([[2, 1], [4, 1], [3, 1], [1, 2]], [0, -1, 2, 0])  # 2 / 2 and 4 / 2 - 1 are the same
+    assert bound("sigmoid", "softplus", ([[0], [1]], [0, 0.25]), halved) == 3
+    assert bound("sigmoid", "softplus", ([[0], [1]], [0.5, 0.25]), halved) == 4
 
 
 def test_shared_weights_keep_their_own_biases():

@@ -7,12 +7,15 @@ for every U.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+import numpy as np
+
 from verifier.network.layers import Conv, Dense
 from verifier.network.network import Array, Network
+from verifier.rank.exact_sums import ExactSum, Window, weighted
 from verifier.sigma.activations import Activation
 
 
@@ -38,14 +41,32 @@ class FormTable:
     index: dict[object, int] = field(default_factory=dict)
     constant: list[bool] = field(default_factory=list)
     degree: list[int | None] = field(default_factory=list)
+    _of_sums: dict[bytes, int | None] = field(default_factory=dict)
 
-    def number(self, key: object, constant: bool, degree: int | None) -> int:
-        """The number of the form with this key, a new one if there is none."""
+    def number(self, key: object, degree: int | None) -> int:
+        """The number of the form with this key, a new one if there is none; a polynomial of degree 0 is a constant."""
         if key not in self.index:
             self.index[key] = len(self.constant)
-            self.constant.append(constant)
+            self.constant.append(degree == 0)
             self.degree.append(degree)
         return self.index[key]
+
+    def degree_of(self, members: Iterable[int]) -> int | None:
+        """The degree of sums of these forms as polynomials in the inputs, None if they are not known to be any."""
+        highest = 0
+        for form in members:
+            degree = self.degree[form]
+            if degree is None:
+                return None
+            highest = max(highest, degree)
+        return highest
+
+    def degree_of_sum(self, collected: ExactSum) -> int | None:
+        """The same of a sum's forms, looked at once for all units that read the same ones."""
+        if collected.forms not in self._of_sums:
+            forms = np.frombuffer(collected.forms, dtype=np.int64).tolist()
+            self._of_sums[collected.forms] = self.degree_of(forms)
+        return self._of_sums[collected.forms]
 
 
 def unit_forms(network: Network, u: Array | None, inputs: Array, forms: FormTable) -> list[list[UnitForm]]:
@@ -76,108 +97,110 @@ def unit_forms(network: Network, u: Array | None, inputs: Array, forms: FormTabl
             coordinates.append(UnitForm(-1, 1, Fraction(float(column[0]))))
         else:
             # Coordinates that agree on every sample are one form.
-            coordinates.append(UnitForm(forms.number(("input", (column + 0.0).tobytes()), False, 1), 1, Fraction(0)))
+            coordinates.append(UnitForm(forms.number(("input", (column + 0.0).tobytes()), 1), 1, Fraction(0)))
     known: list[list[UnitForm]] = []
     for index, layer in enumerate(network.layers):
         sources = [unit for s in network.sources[index] for unit in (coordinates if s == "input" else known[int(s)])]
         sources = [*sources, ZERO] if layer.padding else sources  # what windows in the padding read
-        windows = [[sources[j] for j in window] for window in layer.windows(network.source_shapes(index))]
+        windows = layer.windows(network.source_shapes(index))
         if layer.activation is None:
-            share = [Fraction(1, len(windows[0]))] * len(windows[0])
-            known.append([_linear_unit(_combine(window, share, Fraction(0)), forms) for window in windows])
+            share = Fraction(1, len(windows[0]))
+            known.append([_linear_unit(_mean([sources[j] for j in window], share), forms) for window in windows])
         elif views is None:
-            known.append(_free_units(layer, index, windows, forms))
+            known.append(_free_units(layer, index, [[sources[j] for j in window] for window in windows], forms))
         else:
-            rows = views[f"layer{index}.weight"].reshape(layer.rows, -1).tolist()
-            weights = [[Fraction(w) for w in row] for row in rows]  # once, not at every position
+            weights = views[f"layer{index}.weight"].reshape(layer.rows, -1)
             biases = views[f"layer{index}.bias"].reshape(layer.rows, -1).tolist()
+            read = _windows(sources, windows)
             known.append(
                 [
-                    _unit(layer.activation, window, row, own[p % len(own)], forms)
+                    _unit(layer.activation, window.sum(row, own[p % len(own)]), forms)
                     for row, own in zip(weights, biases, strict=True)
-                    for p, window in enumerate(windows)
+                    for p, window in enumerate(read)
                 ]
             )
     return known
+
+
+def _windows(sources: Sequence[UnitForm], windows: Sequence[Sequence[int]]) -> list[Window]:
+    """What the positions of a layer read, given as numbers of its sources."""
+    forms = np.array([unit.form for unit in sources], dtype=np.int64)
+    signs = np.array([unit.sign for unit in sources], dtype=np.float64)
+    shifted = {j: unit.offset for j, unit in enumerate(sources) if unit.offset}
+    read = []
+    for window in windows:
+        offsets: dict[Fraction, list[int]] = {}
+        for column, j in enumerate(window):
+            if j in shifted:
+                offsets.setdefault(shifted[j], []).append(column)
+        groups = {offset: np.array(columns) for offset, columns in offsets.items()}
+        read.append(Window(forms[window], signs[window], groups))
+    return read
 
 
 def _free_units(
     layer: Dense | Conv, index: int, windows: Sequence[Sequence[UnitForm]], forms: FormTable
 ) -> list[UnitForm]:
     """The units of a layer with free weights: equal where one filter with a tied bias sees equal windows."""
-    power = layer.activation.facts.polynomial_degree
-    places: list[tuple[int, bool, int | None]] = []
+    places: list[tuple[int, int | None]] = []
     first: dict[tuple[UnitForm, ...], int] = {}
     for p, window in enumerate(windows):
-        moving = [(unit.form, Fraction(1)) for unit in window if unit.form >= 0 and not forms.constant[unit.form]]
-        constant, degree = not moving, None if moving else 0
-        if moving and power.status == "proved" and isinstance(power.value, int):
-            degree = _degree(moving, power.value, forms)
-        places.append((first.setdefault(tuple(window), p) if layer.bias == "tied" else p, constant, degree))
+        degree = forms.degree_of(unit.form for unit in window if unit.form >= 0)
+        place = first.setdefault(tuple(window), p) if layer.bias == "tied" else p
+        places.append((place, _degree_above(layer.activation, degree)))
     return [
-        UnitForm(forms.number(("free", index, leader, place), constant, degree), 1, Fraction(0))
+        UnitForm(forms.number(("free", index, leader, place), degree), 1, Fraction(0))
         for leader in range(layer.rows)
-        for place, constant, degree in places
+        for place, degree in places
     ]
 
 
-def _combine(
-    sources: Sequence[UnitForm], weights: Sequence[float | Fraction], bias: float | Fraction
-) -> tuple[tuple[tuple[int, Fraction], ...], Fraction]:
-    """Collect ``bias + sum w z`` over normal forms, exactly."""
-    total, coefficients = Fraction(bias), dict[int, Fraction]()
-    for unit, w in zip(sources, weights, strict=True):
-        if w == 0:
-            continue
-        weight = w if type(w) is Fraction else Fraction(w)
-        if unit.offset:
-            total += weight * unit.offset
+def _mean(sources: Sequence[UnitForm], share: Fraction) -> ExactSum:
+    """The sum of units times their share, exactly."""
+    constant, coefficients = Fraction(0), dict[int, Fraction]()
+    for unit in sources:
+        constant += share * unit.offset
         if unit.form >= 0:
-            signed, known = weight if unit.sign > 0 else -weight, coefficients.get(unit.form)
-            coefficients[unit.form] = signed if known is None else known + signed
-    return tuple(sorted((f, c) for f, c in coefficients.items() if c != 0)), total
+            coefficients[unit.form] = coefficients.get(unit.form, Fraction(0)) + share * unit.sign
+    return weighted(coefficients, constant)
 
 
-def _linear_unit(combined: tuple[tuple[tuple[int, Fraction], ...], Fraction], forms: FormTable) -> UnitForm:
+def _linear_unit(collected: ExactSum, forms: FormTable) -> UnitForm:
     """A unit whose activation is the identity."""
-    coefficients, bias = combined
-    if not coefficients:
-        return UnitForm(-1, 1, bias)
-    flip = coefficients[0][1] < 0
-    if flip:
-        coefficients, bias = tuple((f, -c) for f, c in coefficients), -bias
-    number = forms.number(("t", coefficients, bias), _constant(coefficients, forms), _degree(coefficients, 1, forms))
-    return UnitForm(number, -1 if flip else 1, Fraction(0))
+    if not collected.forms:
+        return UnitForm(-1, 1, collected.constant)
+    sign = 1
+    if collected.begins_negative:
+        sign, collected = -1, collected.negated()
+    return UnitForm(forms.number(("t", collected), forms.degree_of_sum(collected)), sign, Fraction(0))
 
 
-def _unit(
-    activation: Activation,
-    sources: Sequence[UnitForm],
-    weights: Sequence[float | Fraction],
-    bias: float,
-    forms: FormTable,
-) -> UnitForm:
+def _unit(activation: Activation, collected: ExactSum, forms: FormTable) -> UnitForm:
+    """A unit whose activation takes this sum."""
     name = activation.canonical
-    coefficients, total = _combine(sources, weights, bias)
     if name == "t":
-        return _linear_unit((coefficients, total), forms)
-    facts = activation.facts
-    power = facts.polynomial_degree.value if facts.polynomial_degree.status == "proved" else None
-    if not coefficients:
-        exact = {"t**2": total**2, "t**3": total**3}.get(name)
-        if total == 0 and MIRRORED.get(name, (1, None))[0] == -1:
-            exact = MIRRORED[name][1] / 2  # sigma(0) = c0 - sigma(0)
+        return _linear_unit(collected, forms)
+    mirror = MIRRORED.get(name)
+    if not collected.forms:
+        exact = {"t**2": collected.constant**2, "t**3": collected.constant**3}.get(name)
+        if collected.constant == 0 and mirror is not None and mirror[0] == -1:
+            exact = mirror[1] / 2  # sigma(0) = c0 - sigma(0)
         if exact is not None:
             return UnitForm(-1, 1, exact)
-        return UnitForm(forms.number((name, (), total), True, 0), 1, Fraction(0))
     sign, offset = 1, Fraction(0)
-    mirror = MIRRORED.get(name)
-    if mirror is not None and coefficients[0][1] < 0:
-        coefficients, total = tuple((f, -c) for f, c in coefficients), -total
+    if mirror is not None and collected.begins_negative:
+        collected = collected.negated()
         sign, offset = mirror
-    degree = _degree(coefficients, power, forms) if isinstance(power, int) else None
-    number = forms.number((name, coefficients, total), _constant(coefficients, forms), degree)
+    number = forms.number((name, collected), _degree_above(activation, forms.degree_of_sum(collected)))
     return UnitForm(number, sign, offset)
+
+
+def _degree_above(activation: Activation, degree: int | None) -> int | None:
+    """The degree of an activation of a polynomial of this degree; a constant stays one whatever the activation is."""
+    if degree is None or degree == 0:
+        return degree
+    power = activation.facts.polynomial_degree
+    return power.value * degree if power.status == "proved" and isinstance(power.value, int) else None
 
 
 MIRRORED: dict[str, tuple[int, Fraction]] = {
@@ -189,13 +212,3 @@ MIRRORED: dict[str, tuple[int, Fraction]] = {
     **{name: (1, Fraction(0)) for name in ("t**2", "cos(t)")},
 }
 """``sigma(-t) = sign * sigma(t) + offset`` for these activations, identities known in closed form."""
-
-
-def _constant(coefficients: Sequence[tuple[int, Fraction]], forms: FormTable) -> bool:
-    return all(forms.constant[f] for f, _ in coefficients)
-
-
-def _degree(coefficients: Sequence[tuple[int, Fraction]], power: int, forms: FormTable) -> int | None:
-    degrees = [forms.degree[f] for f, _ in coefficients]
-    known = [d for d in degrees if d is not None]
-    return power * max(known, default=0) if len(known) == len(degrees) else None
