@@ -206,7 +206,7 @@ def test_npz_sizes_are_checked_before_memory_is_taken(tmp_path):
         read_npz(zip_of(tmp_path, [("X.npy", header((2, 65536)) + bytes(2 * 65536 * 8)), y]), max_bytes=1000)
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # one of these archives has an entry twice, as it should
 def test_broken_archives_are_refused(tmp_path):
     good = header((2, 1)) + np.array([1.0, 2.0]).tobytes()
     y = ("y.npy", header((2,), "<i8") + np.array([0, 1]).tobytes())

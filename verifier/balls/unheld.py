@@ -1,4 +1,7 @@
-"""What stands for an enclosure of Psi(U) that would take too much memory: it has no entries, and says so."""
+"""What stands for an enclosure of Psi(U) that would take too much memory: it has no entries, and says so.
+
+Guarantee: nothing is enclosed by it; whoever asks for an entry gets `FeaturesNotHeld`.
+"""
 
 from __future__ import annotations
 

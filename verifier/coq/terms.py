@@ -76,16 +76,16 @@ class Term:
         return Term(f"{self.text} + {other.within(PRODUCT)}", self.ball + other.ball, SUM)
 
     def __radd__(self, other: Any) -> Term:
-        """Return the sum."""
+        """Return the sum whose first part is no term yet."""
         return Term.of(other) + self
 
     def __sub__(self, other: Any) -> Term:
-        """Return the difference."""
+        """Return the difference, in parentheses where the second part needs them."""
         other = Term.of(other)
         return Term(f"{self.text} - {other.within(PRODUCT)}", self.ball - other.ball, SUM)
 
     def __rsub__(self, other: Any) -> Term:
-        """Return the difference."""
+        """Return the difference whose first part is no term yet."""
         return Term.of(other) - self
 
     def __neg__(self) -> Term:
@@ -100,16 +100,16 @@ class Term:
         return Term(f"{self.within(PRODUCT)} * {other.within(ATOM)}", self.ball * other.ball, PRODUCT)
 
     def __rmul__(self, other: Any) -> Term:
-        """Return the product."""
+        """Return the product whose first factor is no term yet."""
         return Term.of(other) * self
 
     def __truediv__(self, other: Any) -> Term:
-        """Return the quotient."""
+        """Return the quotient; Arb's ball is not finite where the divisor may be 0."""
         other = Term.of(other)
         return Term(f"{self.within(PRODUCT)} / {other.within(ATOM)}", self.ball / other.ball, PRODUCT)
 
     def __rtruediv__(self, other: Any) -> Term:
-        """Return the quotient."""
+        """Return the quotient whose numerator is no term yet."""
         return Term.of(other) / self
 
     def call(self, name: str, function: Callable[[arb], arb]) -> Term:

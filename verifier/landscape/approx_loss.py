@@ -1,4 +1,7 @@
-"""The cross-entropy in plain floating point: for proposals and pictures, never a proof."""
+"""The cross-entropy in plain floating point: for proposals and pictures.
+
+Guarantee: none.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ As in dnn-mode-connectivity [Garipov, Izmailov, Podoprikhin, Vetrov and Wilson, 
 
 the control point theta minimises the mean loss over t by stochastic gradients: each step draws a time, and
 ``2 t (1-t) grad Phi(phi(t))`` is its gradient by theta. The step is Adam's.
+
+Guarantee: none.
 """
 
 from __future__ import annotations

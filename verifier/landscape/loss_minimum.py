@@ -2,7 +2,9 @@ r"""Proposals for `verifier.landscape.loss_bound`: nearly best output weights at
 
 Softmax regression by Newton's method. The infimum over V need not be attained: where samples can be put strictly on
 their side without harm to others, V grows without bound, and some probabilities tend to 0. What stays away from 0 is
-the *support*: for each sample, the classes it is mixed up with. Nothing here is rigorous.
+the *support*: for each sample, the classes it is mixed up with.
+
+Guarantee: none. `verifier.landscape.loss_bound` proves its bound from any proposal.
 """
 
 from __future__ import annotations

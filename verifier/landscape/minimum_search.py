@@ -1,4 +1,7 @@
-"""Where strict local minima may be: descents from many starts, then Newton's method. Proposals, never a proof."""
+"""Where strict local minima may be: descents from many starts, then Newton's method.
+
+Guarantee: none. These are proposals; whether there is a minimum is proved elsewhere.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.balls.binary64.activation import kernel_bounds
-from verifier.network.layers import Dense
 from verifier.network.network import Array, Network
 from verifier.sigma.activations import activation
 
@@ -56,9 +55,9 @@ def gains_by_few_bits(network: Network, samples: int) -> bool:
     layered = network.layered
     if layered is None or samples < FEWEST_ROWS:
         return False
-    plain = (isinstance(layer, Dense) and layer.activation.canonical in UNIT_RANGE for layer in layered.layers)
+    named = (layer.activation.canonical if layer.dense and layer.activation else "" for layer in layered.layers)
     shapes = {view.name: network.node_shapes[view.node] for view in network.parameters}
-    return all(plain) and any(min(shapes[weight]) > LARGE for weight, _ in layered.names)
+    return UNIT_RANGE.issuperset(named) and any(min(shapes[weight]) > LARGE for weight, _ in layered.names)
 
 
 def predicted_radii(network: Network, u: Array, largest_input: float) -> NDArray[np.float64]:
@@ -81,7 +80,7 @@ def predicted_radii(network: Network, u: Array, largest_input: float) -> NDArray
     layered, views = network.layered, network.views(u)
     of_nodes: dict[int, float] = {}
     for number, layer in enumerate(layered.layers if layered is not None else ()):
-        if layered is None or not isinstance(layer, Dense):
+        if layered is None or layer.activation is None:
             continue
         sources, (of_weight, of_bias) = layered.sources[number], layered.names[number]
         largest = largest_input if "input" in sources else 1.0

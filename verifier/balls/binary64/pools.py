@@ -1,4 +1,7 @@
-"""The thread pools of native libraries: BLAS above all."""
+"""The thread pools of native libraries: BLAS above all.
+
+Guarantee: none. How many threads compute decides how fast, never what counts: no bound rests on the order of a sum.
+"""
 
 from __future__ import annotations
 

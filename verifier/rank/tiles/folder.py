@@ -39,7 +39,7 @@ class TornTile(VerifierError):
     """A tile's file is not what its record says; it has been removed, and is to be made again."""
 
     def __init__(self, name: str) -> None:
-        """Name the tile."""
+        """Say which tile is torn and that it is made again; `tile` has its name."""
         super().__init__(f"tile {name} is torn or was altered; it is made again")
         self.tile = name
 

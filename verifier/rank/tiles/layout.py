@@ -2,6 +2,8 @@
 
 Rows 0..N are cut into blocks of b rows, consecutive ones form a tile row. Tile (I, K), I >= K, holds the blocks (i, k)
 of its rows and columns with i >= k. A block is what is multiplied at a time, so that inner products have length b.
+
+Guarantee: the tiles of a layout hold every block (i, k), i >= k, once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How far a row of tasks is, and how long the rest takes at the pace of what was done now."""
+"""How far a row of tasks is, and how long the rest takes at the pace of what was done now.
+
+Guarantee: none. What is said here is for people who wait.
+"""
 
 from __future__ import annotations
 
