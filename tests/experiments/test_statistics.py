@@ -289,6 +289,16 @@ def test_skips_do_not_hurt():
     assert found.comparison.difference.mean == pytest.approx(0.015)
 
 
+def test_skips_that_cost_less_than_a_point_for_certain_do_not_hurt():
+    """The sentence is about a point or more, so a smaller loss is not against it, however certain it is."""
+    key, plain = "skips-do-not-hurt", family("plain", (100, 110, 120), tests=1000)
+    (small,) = judged(key, plain + family("skip", (104, 115, 124), tests=1000))
+    assert small.comparison.difference.high < 0 and small.outcome == "reproduced"
+    (larger,) = judged(key, plain + family("skip", (106, 118, 130), tests=1000))
+    assert larger.comparison.difference.high < 0 and larger.outcome == "inconclusive"
+    assert outcome(key, plain + family("skip", (125, 135, 146), tests=1000)) == "not reproduced"
+
+
 def test_every_claim_has_something_to_say_and_the_order_of_runs_says_nothing():
     runs = everything()
     found = judge_claims(runs)

@@ -121,7 +121,7 @@ def _skips_do_not_hurt(group: Group, by: ByCondition) -> Judgement | None:
     comparison = paired([-skip[s].test_error for s in seeds], [-plain[s].test_error for s in seeds])
     interval = comparison.difference
     outcome: Outcome = "reproduced" if interval.low > -MARGIN else "inconclusive"
-    outcome = "not reproduced" if interval.high < 0.0 else outcome
+    outcome = "not reproduced" if interval.high <= -MARGIN else outcome
     if len(seeds) < FEW and interval.half == 0.0:  # that two seeds agree says little about a third
         outcome = "inconclusive"
     left_out = len(common_seeds(plain, skip)) - len(seeds)
